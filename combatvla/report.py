@@ -1,0 +1,82 @@
+"""How measuring commands speak: progress and tables for people, one JSON object as the last line for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Advance(Protocol):
+    """Tells a progress display that `steps` more are done, and optionally what is being done now."""
+
+    def __call__(self, steps: int = 1, note: str = "") -> None: ...
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """`record` on one line of strict JSON: numpy numbers become plain ones, NaN and infinities null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(k): plain(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(v) for v in value]
+        if hasattr(value, "tolist"):
+            return plain(value.tolist())
+        if isinstance(value, float):
+            return value if math.isfinite(value) else None
+        if value is None or isinstance(value, bool | int | str):
+            return value
+        return str(value)
+
+    return json.dumps(plain(record), allow_nan=False, ensure_ascii=False)
+
+
+def emit(record: dict[str, Any], *, as_json: bool) -> None:
+    """Prints `record` as the last line of standard output when `as_json`; call it last."""
+    if as_json:
+        print(json_line(record), flush=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Prints a table on standard output. The first column is left-aligned, the others right-aligned; None shows as –."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    out = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for i, name in enumerate(columns):
+        out.add_column(name, justify="left" if i == 0 else "right")
+    for row in rows:
+        out.add_row(*("–" if cell is None else str(cell) for cell in row))
+    # Into a file or a pipe rich would wrap at 80 columns.
+    Console(width=None if sys.stdout.isatty() else 140).print(out)
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Advance]:
+    """A progress bar on standard error; where nobody watches a terminal, a line every few seconds."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda steps=1, note="": bar.update(task, advance=steps, description=f"{label} {note}".strip())
+        return
+    started = last = time.monotonic()
+    done = 0
+
+    def advance(steps: int = 1, note: str = "") -> None:
+        nonlocal done, last
+        done += steps
+        now = time.monotonic()
+        if now - last >= 5 or done >= total:
+            last = now
+            print(f"{label} {done}/{total} {note} ({now - started:.0f} s)".replace("  ", " "), file=sys.stderr, flush=True)
+
+    yield advance
