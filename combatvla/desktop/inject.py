@@ -1,0 +1,302 @@
+"""Input into one window, guarded: only a profile's keys, only while that window has the focus, never left held.
+
+The guard lives here, at the lowest level, so that no caller can get round it. One thread owns the connection to the X
+server and does everything: it checks the focus before each press, hears of a lost focus or a closed window from the
+server within about a millisecond and lets go at once, and cannot be interrupted by a signal halfway through a request
+(Python runs signal handlers in the main thread). A watchdog process lets go after `kill -9`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+
+from Xlib import X, Xatom
+from Xlib.ext import xtest
+
+from combatvla.actions import Action
+from combatvla.desktop import watchdog
+from combatvla.desktop.base import Desktop, Window, WindowGone
+from combatvla.desktop.x11 import BUTTONS, GONE, LOST, connect, key_code
+from combatvla.errors import UserError
+from combatvla.profiles import GameProfile
+
+
+class GuardedInjector:
+    """`Injector` on X11.
+
+    `armed=False` is a dry run: focus and window are checked as ever, nothing is sent. `held` says what is held (dry: would
+    be). Actions for which the profile has no key (the Arena has none for `block`) hold nothing.
+    """
+
+    def __init__(self, desktop: Desktop, window: Window, profile: GameProfile, *, armed: bool) -> None:
+        self.window = desktop.geometry(window)
+        self.armed = armed
+        self.held: frozenset[Action] = frozenset()
+        self._x = connect()
+        self._codes = {a: key_code(self._x, k) for a, k in profile.keys.items() if k not in BUTTONS}
+        self._buttons = {a: BUTTONS[k] for a, k in profile.keys.items() if k in BUTTONS}
+        self._root = self._x.screen().root
+        self._target = self._x.create_resource_object("window", window.id)
+        self._net_active = self._x.get_atom("_NET_ACTIVE_WINDOW")
+        self._inside: dict[int, bool] = {}
+        self._failure: UserError | None = None
+        self._jobs: SimpleQueue[tuple[Callable[[], object], _Answer]] = SimpleQueue()
+        self._wake_read, self._wake_write = os.pipe()
+        self._closed = False
+        self._lock = threading.Lock()
+        self._watchdog = watchdog.start(self._codes.values(), self._buttons.values()) if armed else None
+        self._thread = threading.Thread(target=self._run, name="injector", daemon=True)
+        self._thread.start()
+        try:
+            self._ask(self._begin)
+        except BaseException:
+            self.close()
+            raise
+
+    # What callers use, from any thread.
+
+    def set_held(self, actions: frozenset[Action]) -> bool:
+        """Holds exactly the inputs of `actions` and releases the others; sends only the difference, and has been carried
+        out by the server when it returns.
+
+        False when the window is without the focus: then nothing is held and nothing was sent. Raises `WindowGone` when
+        it was closed, `UserError` when the watchdog was killed.
+        """
+        wanted = frozenset(a for a in actions if a in self._codes or a in self._buttons)
+        return bool(self._ask(lambda: self._set(wanted)))
+
+    def release_all(self) -> None:
+        """Lets go of everything held here and of every key of the profile that the server has down."""
+        self._ask(self._release_reported)
+
+    def has_focus(self) -> bool:
+        """Whether input would be sent now."""
+        return bool(self._ask(self._focused))
+
+    def close(self) -> None:
+        """Lets go of everything and ends. May be called again; other calls then do nothing. Raises no `UserError`."""
+        answer = _Answer()
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put((self._release_reported, answer))
+            os.write(self._wake_write, b"!")
+            os.close(self._wake_write)  # the thread ends after this last job
+        try:
+            answer.get()
+            released = True
+        except UserError:
+            released = False
+        self._thread.join(5)
+        os.close(self._wake_read)
+        if self._watchdog is not None:
+            # Otherwise it tries the release once more, over its own connection.
+            watchdog.stop(self._watchdog, released=released)
+        try:
+            self._x.close()
+        except LOST:
+            pass
+
+    def __enter__(self) -> GuardedInjector:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    # What the injector's thread does.
+
+    def _ask(self, job: Callable[[], object]) -> object:
+        """Has the thread carry out `job` and gives its result or error; None once closed."""
+        answer = _Answer()
+        with self._lock:
+            if self._closed:
+                return None
+            self._jobs.put((job, answer))
+            os.write(self._wake_write, b"!")
+        return answer.get()
+
+    def _run(self) -> None:
+        fd = self._x.fileno()
+        while True:
+            ready = select.select([self._wake_read, fd], [], [])[0]
+            if self._wake_read in ready and not os.read(self._wake_read, 1):
+                return
+            if fd in ready and self._failure is None:
+                self._guarded(self._heed_events)
+            try:
+                job, answer = self._jobs.get_nowait()
+            except Empty:
+                continue
+            answer.put(*self._guarded(job))
+            if self._failure is None:
+                self._guarded(self._heed_events)  # events that came in together with a reply
+
+    def _guarded(self, job: Callable[[], object]) -> tuple[object, Exception | None]:
+        if self._failure is not None:
+            return None, self._failure
+        try:
+            return job(), None
+        except GONE:
+            error = WindowGone(f"the window {self.window.title!r} was closed: start the game again")
+            try:
+                self._drop()
+            except LOST:
+                self._failure = error
+            return None, error
+        except LOST as problem:
+            self._failure = WindowGone(f"the display of the window {self.window.title!r} ended ({problem})")
+            self.held = frozenset()
+            return None, self._failure
+        except Exception as error:  # the caller's to see; this thread must live on to let go of the keys
+            return None, error
+
+    def _begin(self) -> None:
+        self._root.change_attributes(event_mask=X.PropertyChangeMask)
+        self._target.change_attributes(event_mask=X.FocusChangeMask | X.StructureNotifyMask)
+        self._target.get_geometry()
+        self._release_reported()  # what a crashed predecessor left held
+
+    def _set(self, wanted: frozenset[Action]) -> bool:
+        if self._watchdog is not None and self._watchdog.poll() is not None:
+            self._drop()
+            raise UserError(
+                "the watchdog that frees the keys after a crash was killed, so no input is sent: start again"
+            )
+        if wanted and not self._focused():
+            self._drop()
+            return False
+        for action in self.held - wanted:
+            self._send(action, down=False)
+        pressed = [a for a in Action if a in wanted - self.held]
+        if any(a in self._buttons for a in pressed) and not self._pointer_inside():
+            # A button goes to the window under the pointer, whatever has the focus.
+            self._drop()
+            return False
+        for action in pressed:
+            self._send(action, down=True)
+        self.held = wanted
+        if self.armed:
+            self._x.sync()
+        if not wanted:
+            return self._focused()
+        return True
+
+    def _drop(self) -> None:
+        """Releases what is held here."""
+        if self.held:
+            for action in self.held:
+                self._send(action, down=False)
+            self.held = frozenset()
+            self._x.sync()
+
+    def _release_reported(self) -> None:
+        self._drop()
+        if self.armed:
+            watchdog.release(self._x, self._codes.values(), self._buttons.values())
+
+    def _send(self, action: Action, *, down: bool) -> None:
+        if not self.armed:
+            return
+        if action in self._codes:
+            xtest.fake_input(self._x, X.KeyPress if down else X.KeyRelease, self._codes[action])
+        else:
+            xtest.fake_input(self._x, X.ButtonPress if down else X.ButtonRelease, self._buttons[action])
+
+    def _heed_events(self) -> None:
+        """Lets go when the focus went elsewhere. The window's end arrives here too."""
+        heard = False
+        while self._x.pending_events():
+            event = self._x.next_event()
+            if event.type == X.DestroyNotify and event.window.id == self._target.id:
+                self._drop()
+                return
+            heard |= event.type in (X.FocusOut, X.UnmapNotify) or (
+                event.type == X.PropertyNotify and event.atom == self._net_active
+            )
+        if heard and self.held and not self._focused():
+            self._drop()
+
+    def _focused(self) -> bool:
+        """Both the window manager's word and the server's: the window is active, and keys go to it or a child of it."""
+        active = self._root.get_full_property(self._net_active, Xatom.WINDOW)
+        if active is None or not len(active.value) or active.value[0] != self._target.id:
+            self._target.get_geometry()  # tells a closed window from one without the focus
+            return False
+        focus = self._x.get_input_focus().focus
+        id_ = focus if isinstance(focus, int) else focus.id
+        if id_ == self._target.id:
+            return True
+        if id_ not in self._inside:  # `None` and `PointerRoot` are the numbers 0 and 1: inside nothing
+            self._inside[id_] = id_ > 1 and self._target.id in self._path(id_)
+        return self._inside[id_]
+
+    def _pointer_inside(self) -> bool:
+        """Whether the pointer is over the window, nothing lying between; puts it into the middle when it is not."""
+        if self._over() or not self.armed:
+            return True
+        shape = self._target.get_geometry()
+        at = self._root.translate_coords(self._target, shape.width // 2, shape.height // 2)
+        xtest.fake_input(self._x, X.MotionNotify, 0, x=at.x, y=at.y)
+        self._x.sync()
+        return self._over()
+
+    def _over(self) -> bool:
+        shape, at = self._target.get_geometry(), self._target.query_pointer()
+        if not (0 <= at.win_x < shape.width and 0 <= at.win_y < shape.height):
+            return False
+        top = self._root.query_pointer().child
+        return not isinstance(top, int) and top.id == self._path(self._target.id)[-1]
+
+    def _path(self, id_: int) -> list[int]:
+        """The window and its ancestors, up to the one below the root (a window manager's frame)."""
+        path = [id_]
+        while True:
+            parent = self._x.create_resource_object("window", path[-1]).query_tree().parent
+            if isinstance(parent, int) or parent.id == self._root.id:
+                return path
+            path.append(parent.id)
+
+
+class _Answer:
+    """A result handed from the injector's thread to the caller that waits for it."""
+
+    def __init__(self) -> None:
+        self._box: SimpleQueue[tuple[object, Exception | None]] = SimpleQueue()
+
+    def put(self, result: object, error: Exception | None) -> None:
+        self._box.put((result, error))
+
+    def get(self) -> object:
+        result, error = self._box.get()
+        if error is not None:
+            raise error
+        return result
+
+
+@contextmanager
+def release_on_exit(injector: GuardedInjector) -> Iterator[GuardedInjector]:
+    """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP, which become a clean
+    `SystemExit(128 + number)` of the main thread. Handlers are set in the main thread only, and put back after."""
+    before: dict[int, object] = {}
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    atexit.register(injector.close)
+    try:
+        yield injector
+    finally:
+        injector.close()
+        atexit.unregister(injector.close)
+        for number, handler in before.items():
+            signal.signal(number, handler)

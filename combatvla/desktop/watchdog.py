@@ -1,0 +1,109 @@
+"""Lets go of the keys when the process that holds them is killed.
+
+A key pressed by XTest stays down on the server after `kill -9` of its presser. This process is started beside an armed
+injector, in a session of its own (so that Ctrl-C and a killed process group pass it by), and waits for the end of its
+standard input or of the injector's process; then it releases the given keys and buttons as far as the server has them
+down, and ends. `q` on standard input means that the injector released them itself.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from Xlib import X, display
+from Xlib.ext import xtest
+
+import combatvla
+from combatvla.errors import UserError
+
+READY = b"ready\n"
+START_TIMEOUT_S = 15
+
+
+def held_keys(connection: display.Display, codes: Iterable[int]) -> list[int]:
+    """Those of the key codes that the server has down."""
+    bits = connection.query_keymap()
+    return [code for code in codes if bits[code // 8] & 1 << code % 8]
+
+
+def held_buttons(connection: display.Display, buttons: Iterable[int]) -> list[int]:
+    """Those of the buttons (1 to 5) that the server has down."""
+    mask = connection.screen().root.query_pointer().mask
+    return [button for button in buttons if mask & X.Button1Mask << (button - 1)]
+
+
+def release(connection: display.Display, codes: Iterable[int], buttons: Iterable[int]) -> int:
+    """Releases what the server has down of these; returns how many there were."""
+    keys_down, buttons_down = held_keys(connection, codes), held_buttons(connection, buttons)
+    for code in keys_down:
+        xtest.fake_input(connection, X.KeyRelease, code)
+    for button in buttons_down:
+        xtest.fake_input(connection, X.ButtonRelease, button)
+    connection.sync()
+    return len(keys_down) + len(buttons_down)
+
+
+def start(codes: Iterable[int], buttons: Iterable[int]) -> subprocess.Popen:
+    """Starts the watchdog of this process and waits until it watches. `UserError` when it does not start."""
+    root = str(Path(combatvla.__file__).resolve().parents[1])
+    path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
+    lists = (",".join(map(str, codes)), ",".join(map(str, buttons)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "combatvla.desktop.watchdog", str(os.getpid()), *lists],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+        start_new_session=True,
+    )
+    answered = select.select([process.stdout], [], [], START_TIMEOUT_S)[0]
+    if not answered or process.stdout.readline() != READY:
+        process.kill()
+        process.wait()
+        raise UserError("the watchdog that frees the keys after a crash did not start, so no input is sent: try again")
+    return process
+
+
+def stop(process: subprocess.Popen, *, released: bool) -> None:
+    """Ends the watchdog; unless all was `released`, it first does that."""
+    try:
+        process.stdin.write(b"q" if released else b"")
+        process.stdin.close()
+        process.wait(5)
+    except (OSError, subprocess.TimeoutExpired):
+        process.kill()
+        process.wait()
+    process.stdout.close()
+
+
+def _watch(parent: int, codes: list[int], buttons: list[int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = display.Display()
+    watched: list[int] = [sys.stdin.fileno()]
+    try:
+        # A forked child of the parent may keep the pipe open; its process handle tells its end regardless.
+        watched.append(os.pidfd_open(parent))
+    except ProcessLookupError:
+        watched = []  # it ended before we watched
+    except OSError:
+        pass  # a kernel without process handles: the pipe alone
+    sys.stdout.buffer.write(READY)
+    sys.stdout.flush()
+    if watched:
+        ended = select.select(watched, [], [])[0]
+        if watched[0] in ended and os.read(watched[0], 1) == b"q":
+            return
+    release(connection, codes, buttons)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(n) for n in text.split(",") if n]
+
+
+if __name__ == "__main__":
+    _watch(int(sys.argv[1]), _numbers(sys.argv[2]), _numbers(sys.argv[3]))

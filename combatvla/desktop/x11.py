@@ -1,0 +1,177 @@
+"""X11: windows and key codes through python-xlib, EWMH for the focus."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from Xlib import XK, X, Xatom, display, error
+from Xlib.protocol import event
+
+from combatvla.desktop.base import Window, WindowGone
+from combatvla.errors import UserError
+from combatvla.profiles import GameProfile
+
+BUTTONS = {"mouse_left": 1, "mouse_middle": 2, "mouse_right": 3}
+_KEYSYMS = {
+    "shift": "Shift_L",
+    "ctrl": "Control_L",
+    "alt": "Alt_L",
+    "space": "space",
+    "tab": "Tab",
+    "enter": "Return",
+    "escape": "Escape",
+    "up": "Up",
+    "down": "Down",
+    "left": "Left",
+    "right": "Right",
+}
+GONE = (error.BadWindow, error.BadDrawable)
+LOST = (error.ConnectionClosedError, error.DisplayError, OSError)
+
+
+def connect() -> display.Display:
+    """A connection to `$DISPLAY`. `UserError` when it does not answer."""
+    try:
+        connection = display.Display()
+    except (error.DisplayError, OSError) as problem:
+        raise UserError(
+            f"the display {os.environ.get('DISPLAY', '')!r} does not answer ({problem}): "
+            "check DISPLAY and XAUTHORITY, or unset DISPLAY to let the program start its own"
+        ) from problem
+    # Requests without a reply report a vanished window here; the calls with a reply raise it where it matters.
+    connection.set_error_handler(lambda *_: None)
+    return connection
+
+
+@contextmanager
+def gone_as_user_error(title: str) -> Iterator[None]:
+    """Turns X errors about a vanished window or display into `WindowGone`."""
+    try:
+        yield
+    except GONE as problem:
+        raise WindowGone(f"the window {title!r} was closed: start the game again") from problem
+    except LOST as problem:
+        raise WindowGone(f"the display of the window {title!r} ended: start the game again") from problem
+
+
+def key_code(connection: display.Display, key: str) -> int:
+    """The key code of a profile's key on the present keyboard layout. `UserError` when no plain key gives it."""
+    keysym = XK.string_to_keysym(_KEYSYMS.get(key, key.lower())) or ord(key.lower()[0])
+    codes = [code for code, index in connection.keysym_to_keycodes(keysym) if index == 0]
+    if not codes:
+        raise UserError(
+            f"the keyboard layout has no plain key {key!r}: choose another layout, or another key in the game profile"
+        )
+    return codes[0]
+
+
+def read_title(window) -> str:
+    """The window's title, "" without one."""
+    for name, kind in (("_NET_WM_NAME", "UTF8_STRING"), ("WM_NAME", X.AnyPropertyType)):
+        atom = window.display.get_atom(name)
+        kind = window.display.get_atom(kind) if isinstance(kind, str) else kind
+        found = window.get_full_property(atom, kind)
+        if found is not None and found.value:
+            return found.value.decode("utf-8", "replace") if isinstance(found.value, bytes) else str(found.value)
+    return ""
+
+
+class X11Desktop:
+    """`Desktop` on X11. `UserError` when the display is without a window manager: then nobody can tell which window
+    has the focus, and keys might go to the wrong one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._display = connect()
+        self._root = self._display.screen().root
+        self._net_active = self._display.get_atom("_NET_ACTIVE_WINDOW")
+        self._net_clients = self._display.get_atom("_NET_CLIENT_LIST")
+        self._net_pid = self._display.get_atom("_NET_WM_PID")
+        if self._root.get_full_property(self._net_clients, Xatom.WINDOW) is None:
+            self._display.close()
+            raise UserError(
+                f"the display {os.environ['DISPLAY']} has no window manager, so it cannot be told which window has the "
+                "focus: start one there (for example `openbox &`)"
+            )
+
+    def find_window(self, profile: GameProfile, *, wait_s: float = 0.0) -> Window:
+        until = time.monotonic() + wait_s
+        while True:
+            with self._lock:
+                found = [w for w in self._windows() if w.title.startswith(profile.title)]
+                active = self.active_window()
+            if found:
+                return next((w for w in found if w.id == active), found[-1])
+            if time.monotonic() >= until:
+                raise UserError(
+                    f"no window whose title starts with {profile.title!r} is open on {os.environ.get('DISPLAY')}: "
+                    f"start the game {profile.name!r} first" + (" (`combatvla env play`)" * (profile.name == "arena"))
+                )
+            time.sleep(0.05)
+
+    def active_window(self) -> int | None:
+        with self._lock:
+            try:
+                found = self._root.get_full_property(self._net_active, Xatom.WINDOW)
+            except LOST as problem:
+                raise UserError(f"the display ended ({problem})") from problem
+        return int(found.value[0]) or None if found is not None and len(found.value) else None
+
+    def activate(self, window: Window, *, timeout_s: float = 1.0) -> bool:
+        until = time.monotonic() + timeout_s
+        with self._lock, gone_as_user_error(window.title):
+            target = self._display.create_resource_object("window", window.id)
+            target.get_geometry()
+            # Source 2 (a pager): window managers grant it without their own focus-stealing rules.
+            message = event.ClientMessage(
+                window=target, client_type=self._net_active, data=(32, [2, X.CurrentTime, 0, 0, 0])
+            )
+            self._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
+            self._display.flush()
+        while self.active_window() != window.id:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def geometry(self, window: Window) -> Window:
+        with self._lock, gone_as_user_error(window.title):
+            target = self._display.create_resource_object("window", window.id)
+            shape = target.get_geometry()
+            at = self._root.translate_coords(target, 0, 0)
+        return replace(window, x=at.x, y=at.y, width=shape.width, height=shape.height)
+
+    def alive(self, window: Window) -> bool:
+        try:
+            self.geometry(window)
+        except WindowGone:
+            return False
+        return True
+
+    def close(self) -> None:
+        with self._lock:
+            try:
+                self._display.close()
+            except LOST:
+                pass  # the display went first
+
+    def _windows(self) -> list[Window]:
+        """The window manager's list, oldest first."""
+        try:
+            clients = self._root.get_full_property(self._net_clients, Xatom.WINDOW)
+        except LOST as problem:
+            raise UserError(f"the display ended ({problem})") from problem
+        windows = []
+        for id_ in clients.value if clients is not None else ():
+            target = self._display.create_resource_object("window", id_)
+            try:
+                title, pid = read_title(target), target.get_full_property(self._net_pid, Xatom.CARDINAL)
+                windows.append(self.geometry(Window(id_, title, int(pid.value[0]) if pid else None, 0, 0, 0, 0)))
+            except (*GONE, WindowGone):
+                continue  # closed between the list and the question
+        return windows

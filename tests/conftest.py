@@ -1,0 +1,82 @@
+"""Shared fixtures: one real X display (Xvfb and openbox) a test run, and small real windows on it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from combatvla.desktop import Desktop, Window, open_desktop
+from combatvla.desktop.display import own_display
+from combatvla.profiles import GameProfile, load_profile
+
+PROBE = Path(__file__).parent / "probe_window.py"
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """A display of the tests' own, 1280x720; `DISPLAY` is set to it."""
+    with own_display(1280, 720) as name:
+        yield name
+
+
+@pytest.fixture
+def desktop(display: str) -> Iterator[Desktop]:
+    opened = open_desktop()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def arena() -> GameProfile:
+    return load_profile("arena")
+
+
+class ProbeWindow:
+    """A real window in a process of its own that notes every key and button it gets."""
+
+    def __init__(self, title: str, width: int, height: int, x: int, y: int, *extra: str) -> None:
+        self.title = title
+        self.process = subprocess.Popen(
+            [sys.executable, str(PROBE), title, str(width), str(height), str(x), str(y), *extra],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout.readline() == "mapped\n"
+
+    def find(self, desktop: Desktop, profile: GameProfile, *, focus: bool = True) -> Window:
+        window = desktop.find_window(profile.model_copy(update={"title": self.title}), wait_s=5)
+        if focus:
+            assert desktop.activate(window, timeout_s=5)
+        return window
+
+    def close(self) -> list[tuple[str, str]]:
+        """Closes it and gives what it got: ("press" or "release", key)."""
+        if self.process.poll() is None:
+            time.sleep(0.05)  # what was sent just now is still on its way
+            self.process.terminate()
+        said, _ = self.process.communicate(timeout=5)
+        return [tuple(line.split(" ", 1)) for line in said.splitlines()]
+
+
+@pytest.fixture
+def probe(display: str) -> Iterator[Callable[..., ProbeWindow]]:
+    """Opens probe windows: `probe(title="…", width=320, height=240, x=0, y=0)`."""
+    opened: list[ProbeWindow] = []
+
+    def open_probe(
+        title: str = "CombatVLA Arena – probe", width: int = 320, height: int = 240, x: int = 0, y: int = 0, *extra: str
+    ) -> ProbeWindow:
+        opened.append(ProbeWindow(title, width, height, x, y, *extra))
+        return opened[-1]
+
+    yield open_probe
+    for window in opened:
+        if window.process.poll() is None:
+            window.process.kill()
+        window.process.wait()
+        window.process.stdout.close()

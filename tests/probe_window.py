@@ -1,0 +1,53 @@
+"""A plain X window for the tests: `probe_window.py TITLE WIDTH HEIGHT X Y [flicker]`.
+
+Prints "mapped", then one line a key or button event. `flicker` repaints it in a new colour 60 times a second.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import sys
+import time
+
+from Xlib import XK, X, Xutil, display
+
+
+def main(title: str, width: int, height: int, x: int, y: int, flicker: bool) -> None:
+    connection = display.Display()
+    screen = connection.screen()
+    mask = X.KeyPressMask | X.KeyReleaseMask | X.ButtonPressMask | X.ButtonReleaseMask | X.StructureNotifyMask
+    window = screen.root.create_window(
+        x, y, width, height, 0, screen.root_depth, background_pixel=0x2040C0, event_mask=mask
+    )
+    window.set_wm_normal_hints(flags=Xutil.PPosition | Xutil.USPosition)
+    window.change_property(connection.get_atom("_NET_WM_NAME"), connection.get_atom("UTF8_STRING"), 8, title.encode())
+    window.set_wm_name(title.encode("ascii", "replace").decode())
+    window.map()
+    connection.sync()
+    paint = window.create_gc()
+    colour, due = 0, time.monotonic()
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    while not stop:
+        select.select([connection], [], [], max(0.0, due - time.monotonic()) if flicker else 0.05)
+        if flicker and time.monotonic() >= due:
+            due, colour = due + 1 / 60, (colour + 0x010305) & 0xFFFFFF
+            paint.change(foreground=colour)
+            window.fill_rectangle(paint, 0, 0, width, height)
+            connection.flush()
+        while connection.pending_events():
+            event = connection.next_event()
+            if event.type == X.MapNotify:
+                print("mapped", flush=True)
+            elif event.type in (X.KeyPress, X.KeyRelease):
+                name = XK.keysym_to_string(connection.keycode_to_keysym(event.detail, 0)) or str(event.detail)
+                print("press" if event.type == X.KeyPress else "release", name, flush=True)
+            elif event.type in (X.ButtonPress, X.ButtonRelease):
+                print("press" if event.type == X.ButtonPress else "release", f"button{event.detail}", flush=True)
+            elif event.type == X.DestroyNotify:
+                return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:6]), "flicker" in sys.argv[6:])
