@@ -42,17 +42,21 @@ def emit(record: dict[str, Any], *, as_json: bool) -> None:
         print(json_line(record), flush=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Prints a table on standard output. The first column is left-aligned, the others right-aligned; None shows as –."""
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, left: int = 1) -> None:
+    """Prints a table on standard output; the first `left` columns are left-aligned, the others right.
+
+    A cell may be a `rich.text.Text`; everything else shows as `str` gives it, and None as –.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     out = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for i, name in enumerate(columns):
-        out.add_column(name, justify="left" if i == 0 else "right")
+        out.add_column(name, justify="left" if i < left else "right", overflow="fold")
     for row in rows:
-        out.add_row(*("–" if cell is None else str(cell) for cell in row))
+        out.add_row(*(cell if isinstance(cell, Text) else Text("–" if cell is None else str(cell)) for cell in row))
     # Into a file or a pipe rich would wrap at 80 columns.
     Console(width=None if sys.stdout.isatty() else 140).print(out)
 
@@ -77,6 +81,8 @@ def progress(label: str, total: int) -> Iterator[Advance]:
         now = time.monotonic()
         if now - last >= 5 or done >= total:
             last = now
-            print(f"{label} {done}/{total} {note} ({now - started:.0f} s)".replace("  ", " "), file=sys.stderr, flush=True)
+            print(
+                f"{label} {done}/{total} {note} ({now - started:.0f} s)".replace("  ", " "), file=sys.stderr, flush=True
+            )
 
     yield advance
