@@ -1,0 +1,120 @@
+"""Small solids with baked shading, made of vertices: all the Arena draws.
+
+Shading is baked into the vertex colours by a fixed light, so that the software renderer has no lights to compute
+and every machine draws the same. Panda3D's axes: x right, y forward, z up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from panda3d.core import (
+    Geom,
+    GeomNode,
+    GeomTriangles,
+    GeomVertexArrayFormat,
+    GeomVertexData,
+    GeomVertexFormat,
+    NodePath,
+)
+
+Color = tuple[float, float, float]
+LIGHT = np.array([0.45, -0.55, 0.70]) / np.linalg.norm([0.45, -0.55, 0.70])
+AMBIENT = 0.50
+
+
+def _vertex_format() -> GeomVertexFormat:
+    array = GeomVertexArrayFormat()
+    array.add_column("vertex", 3, Geom.NT_float32, Geom.C_point)
+    array.add_column("color", 4, Geom.NT_float32, Geom.C_color)
+    form = GeomVertexFormat()
+    form.add_array(array)
+    return GeomVertexFormat.register_format(form)
+
+
+def _geometry(points: np.ndarray, colors: np.ndarray, triangles: np.ndarray, name: str) -> NodePath:
+    """`points [V, 3]`, `colors [V, 4]` in 0..1, `triangles [T, 3]` counter-clockwise from outside."""
+    data = GeomVertexData(name, _vertex_format(), Geom.UH_static)
+    data.unclean_set_num_rows(len(points))
+    rows = np.hstack([points, colors]).astype(np.float32)
+    memoryview(data.modify_array(0)).cast("B")[:] = rows.tobytes()
+    primitive = GeomTriangles(Geom.UH_static)
+    for a, b, c in triangles:
+        primitive.add_vertices(int(a), int(b), int(c))
+    geom = Geom(data)
+    geom.add_primitive(primitive)
+    node = GeomNode(name)
+    node.add_geom(geom)
+    return NodePath(node)
+
+
+def flat(points: np.ndarray, triangles: Sequence[Sequence[int]], color: Color, name: str = "flat", alpha: float = 1.0):
+    """Unshaded triangles of one colour."""
+    points = np.asarray(points, float)
+    colors = np.tile([*color, alpha], (len(points), 1))
+    return _geometry(points, colors, np.asarray(triangles), name)
+
+
+def solid(points: np.ndarray, triangles: np.ndarray, color: Color, name: str) -> NodePath:
+    """Flat-shaded triangles: every face has its own vertices and its own brightness."""
+    corners = np.asarray(points, float)[np.asarray(triangles)]  # [T, 3, 3]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    length = np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = normal / np.where(length == 0, 1, length)
+    light = AMBIENT + (1 - AMBIENT) * np.clip(normal @ LIGHT, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
+    face = np.clip(np.asarray(color)[None] * light[:, None], 0, 1)
+    colors = np.repeat(np.hstack([face, np.ones((len(face), 1))]), 3, axis=0)
+    return _geometry(corners.reshape(-1, 3), colors, np.arange(len(corners) * 3).reshape(-1, 3), name)
+
+
+def box(sx: float, sy: float, sz: float, color: Color, at=(0, 0, 0), taper: float = 1.0, name: str = "box") -> NodePath:
+    """A box around `at`; its top face is `taper` times as wide as its bottom."""
+    x, y, z = sx / 2, sy / 2, sz / 2
+    corners = np.array(
+        [[-x, -y, -z], [x, -y, -z], [x, y, -z], [-x, y, -z]]
+        + [[-x * taper, -y * taper, z], [x * taper, -y * taper, z], [x * taper, y * taper, z], [-x * taper, y * taper, z]]
+    ) + np.asarray(at)
+    faces = [(0, 2, 1), (0, 3, 2), (4, 5, 6), (4, 6, 7), (0, 1, 5), (0, 5, 4), (1, 2, 6), (1, 6, 5)]
+    faces += [(2, 3, 7), (2, 7, 6), (3, 0, 4), (3, 4, 7)]
+    return solid(corners, np.array(faces), color, name)
+
+
+def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, at=(0, 0, 0), name: str = "lathe"):
+    """A profile of (radius, height) turned around the z axis."""
+    angles = np.arange(sides) * math.tau / sides
+    points = [[r * math.cos(a), r * math.sin(a), z] for r, z in profile for a in angles]
+    triangles = []
+    for i in range(len(profile) - 1):
+        for k in range(sides):
+            a, b = i * sides + k, i * sides + (k + 1) % sides
+            triangles += [(a, b, b + sides), (a, b + sides, a + sides)]
+    return solid(np.array(points) + np.asarray(at), np.array(triangles), color, name)
+
+
+def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5, squash: float = 1.0, name: str = "ball"):
+    """A sphere of flat faces."""
+    steps = [math.pi * i / rings - math.pi / 2 for i in range(rings + 1)]
+    profile = [(max(1e-4, radius * math.cos(s)), radius * squash * math.sin(s)) for s in steps]
+    return lathe(profile, color, sides, at, name)
+
+
+def sector(radius: float, arc_deg: float, color: Color, inner: float = 0.0, alpha: float = 1.0, pieces: int = 28):
+    """A flat piece of a ring on the ground, centred on the y axis (forward). Lies at z = 0, seen from above."""
+    half = math.radians(arc_deg) / 2
+    angles = np.linspace(-half, half, pieces + 1)
+    outer = np.stack([np.sin(angles) * radius, np.cos(angles) * radius, np.zeros_like(angles)], axis=1)
+    inside = outer * (inner / radius)
+    triangles = []
+    for i in range(pieces):
+        a, b, c, d = i, i + 1, pieces + 1 + i, pieces + 2 + i
+        triangles += [(a, d, b), (a, c, d)]
+    return flat(np.vstack([outer, inside]), triangles, color, "sector", alpha)
+
+
+def rectangle(width: float, length: float, color: Color, alpha: float = 1.0) -> NodePath:
+    """A flat strip on the ground from the origin forward."""
+    w = width / 2
+    points = [[-w, 0, 0], [w, 0, 0], [w, length, 0], [-w, length, 0]]
+    return flat(np.array(points, float), [(0, 1, 2), (0, 2, 3)], color, "rectangle", alpha)

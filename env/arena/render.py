@@ -1,0 +1,73 @@
+"""Draws a fight offscreen with Panda3D's software renderer: the same pixels on every machine."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from panda3d.core import (
+    FrameBufferProperties,
+    GraphicsEngine,
+    GraphicsOutput,
+    GraphicsPipe,
+    GraphicsPipeSelection,
+    Texture,
+    WindowProperties,
+    load_prc_file_data,
+)
+
+from env.arena.rules import Fight
+from env.arena.scene import Scene
+
+load_prc_file_data(
+    "combatvla",
+    "load-display p3tinydisplay\naux-display \naudio-library-name null\nnotify-level-display fatal\n"
+    "notify-level-x11display fatal\nnotify-level-tinydisplay error\nsync-video 0\ntext-minfilter linear\n",
+)
+
+
+def frame_buffer() -> FrameBufferProperties:
+    wanted = FrameBufferProperties()
+    wanted.set_rgb_color(True)
+    wanted.set_rgba_bits(8, 8, 8, 0)
+    wanted.set_depth_bits(16)
+    return wanted
+
+
+def show(output: GraphicsOutput, scene: Scene) -> None:
+    """Lets `output` draw `scene`: the world first, the HUD over it."""
+    output.remove_all_display_regions()
+    output.set_clear_color((0, 0, 0, 1))
+    for sort, camera in enumerate((scene.camera, scene.hud_camera)):
+        region = output.make_display_region()
+        region.set_sort(sort)
+        region.set_camera(camera)
+
+
+class Renderer:
+    """An offscreen target of `width` x `height` pixels. `draw(fight)` gives `uint8[height, width, 3]` RGB."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.engine = GraphicsEngine()
+        pipe = GraphicsPipeSelection.get_global_ptr().make_default_pipe()
+        self.output = self.engine.make_output(
+            pipe, "arena", 0, frame_buffer(), WindowProperties.size(width, height), GraphicsPipe.BF_refuse_window
+        )
+        if self.output is None:
+            raise RuntimeError("Panda3D's software renderer gave no offscreen buffer")
+        self.texture = Texture()
+        self.output.add_render_texture(self.texture, GraphicsOutput.RTM_copy_ram)
+        self.fight: Fight | None = None
+        self.scene: Scene | None = None
+
+    def draw(self, fight: Fight) -> np.ndarray:
+        if fight is not self.fight:
+            self.fight, self.scene = fight, Scene(fight)
+            show(self.output, self.scene)
+        self.scene.update(fight)
+        self.engine.render_frame()
+        image = np.frombuffer(self.texture.get_ram_image(), np.uint8).reshape(self.height, self.width, -1)
+        return cv2.flip(cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), 0)
+
+    def close(self) -> None:
+        self.engine.remove_all_windows()
