@@ -1,0 +1,170 @@
+"""The set-up: pins, packaging and the scripts behind `make`."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    exact = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {name.lower().replace("_", "-"): version for name, version in exact}
+
+
+def script(*argv: str, path: str | None = None, **env: str) -> subprocess.CompletedProcess:
+    """Runs scripts/setup.sh with nothing in its environment but what is given."""
+    return subprocess.run(
+        [shutil.which("bash"), ROOT / "scripts/setup.sh", *argv],
+        capture_output=True,
+        text=True,
+        env={"PATH": path or os.environ["PATH"], **env},
+        timeout=60,
+    )
+
+
+def test_every_dependency_is_pinned_to_a_version_it_accepts():
+    exact = pins()
+    for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]:
+        wanted = Requirement(text)
+        assert wanted.name in exact, f"constraints.txt does not pin {wanted.name}"
+        assert wanted.specifier.contains(exact[wanted.name]), f"{wanted.name} {exact[wanted.name]} against {wanted}"
+
+
+def test_pins_carry_no_local_versions_and_need_no_compiler():
+    exact = pins()
+    assert not [name for name, version in exact.items() if "+" in version or "@" in version]
+    assert "evdev" not in exact
+
+
+def test_pins_cover_what_the_installed_packages_require():
+    """`make` installs the list without resolving, so it must be complete."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    exact = pins()
+    lacking = set()
+    for name in exact:
+        try:
+            wanted = [Requirement(text) for text in requires(name) or []]
+        except PackageNotFoundError:
+            pytest.skip(f"{name} is not installed here")
+        for requirement in wanted:
+            if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+                continue
+            key = requirement.name.lower().replace("_", "-").replace(".", "-")
+            if key not in exact:
+                lacking.add(key)
+            elif not requirement.specifier.contains(exact[key], prereleases=True):
+                lacking.add(f"{requirement} (for {name}, pinned {exact[key]})")
+    # evdev is left out knowingly; a CUDA build of torch brings its own companions when it is installed.
+    assert {name for name in lacking if name != "evdev" and not name.startswith(("nvidia", "triton", "cuda"))} == set()
+
+
+def test_the_wheel_holds_every_module_and_its_data(tmp_path):
+    """Built from a copy, so that nothing is left in the work tree."""
+    packages = ("combatvla", "tracker", "env", "benchmark", "agent", "training")
+    for name in packages:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path / "out",
+        tmp_path,
+    ]
+    done = subprocess.run(build, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "out").glob("combatvla-*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for name in packages
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+    }
+    assert {path for path in wanted if path.endswith(".yaml")}
+    assert wanted - held == set()
+
+
+def test_display_step_has_nothing_to_do_with_a_display():
+    done = script("display", DISPLAY=":5")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def bare_path(folder: Path, *extra: str) -> str:
+    """A PATH that holds only what the script itself calls."""
+    for name in ("bash", "dirname", "id", "sed", "mktemp", *extra):
+        (folder / name).symlink_to(shutil.which(name))
+    return str(folder)
+
+
+def stand_in(folder: Path, name: str, text: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).write_text(f"#!{shutil.which('bash')}\n{text}\n", encoding="utf-8")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(("user", "apt"), [(1000, True), (0, False)], ids=["a user", "root without apt"])
+def test_who_cannot_install_is_told_what_is_missing(user, apt, tmp_path):
+    path = bare_path(tmp_path)
+    stand_in(tmp_path, "id", f"echo {user}")
+    if apt:
+        stand_in(tmp_path, "apt-get", "exit 9")
+    done = script("display", path=path)
+    assert done.returncode == 1
+    assert "sudo apt-get install --no-install-recommends xvfb openbox" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_root_on_debian_gets_them_installed(tmp_path):
+    path = bare_path(tmp_path, "rm", "cat")
+    stand_in(tmp_path, "id", "echo 0")
+    stand_in(tmp_path, "apt-get", f'echo "$@" >> {tmp_path}/asked')
+    done = script("display", "always", path=path, DISPLAY=":5")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^install .*xvfb openbox$", (tmp_path / "asked").read_text(encoding="utf-8"), re.M)
+
+
+def test_an_install_that_fails_shows_why(tmp_path):
+    path = bare_path(tmp_path, "tail")
+    stand_in(tmp_path, "id", "echo 0")
+    stand_in(tmp_path, "apt-get", "echo no network; exit 100")
+    done = script("display", path=path)
+    assert done.returncode == 1
+    assert "no network" in done.stderr and "could not install" in done.stderr
+
+
+def test_make_targets_exist():
+    made = subprocess.run(["make", "-C", ROOT, "-n", "help"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    listed = subprocess.run(
+        ["make", "-s", "--no-print-directory", "-C", ROOT, "help"], capture_output=True, text=True
+    ).stdout
+    assert {"demo", "test", "lint", "clean", "help", "setup"} <= set(re.findall(r"make (\w+)", listed))
+
+
+def test_ci_calls_make_test():
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    assert "make test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_license_is_apache_2():
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text and "Copyright 2026 The CombatVLA Authors" in text and "[yyyy]" not in text
