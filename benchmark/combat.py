@@ -141,20 +141,27 @@ class Ring:
 
     def __init__(self, policy: str, width: int, height: int) -> None:
         self.policy, self.size = policy, {"width": width, "height": height}
-        self.envs: dict[str, gymnasium.Env] = {}
+        self.envs: dict[tuple[str, bool], gymnasium.Env] = {}
         self.players: dict[str, Policy] = {}
 
     def play(self, job: Job) -> Outcome:
+        fresh = job.player not in self.players
+        if fresh:
+            self.players[job.player] = make_player(job.player, self.policy)
+        player = self.players[job.player]
+        return play_episode(self.arena(job.task, player.frames_per_decision > 0), player, job, warm_up=fresh)
+
+    def arena(self, task: str, pixels: bool) -> gymnasium.Env:
+        """The environment of `task`; without `pixels` nothing is drawn, for players that look at none."""
         import gymnasium
 
         import env  # noqa: F401  registers combatvla/Arena-v0
 
-        if job.task not in self.envs:
-            self.envs[job.task] = gymnasium.make("combatvla/Arena-v0", task=job.task, **self.size)
-        fresh = job.player not in self.players
-        if fresh:
-            self.players[job.player] = make_player(job.player, self.policy)
-        return play_episode(self.envs[job.task], self.players[job.player], job, warm_up=fresh)
+        if (task, pixels) not in self.envs:
+            self.envs[task, pixels] = gymnasium.make(
+                "combatvla/Arena-v0", task=task, pixels=pixels, disable_env_checker=True, **self.size
+            )
+        return self.envs[task, pixels]
 
     def close(self) -> None:
         for environment in self.envs.values():
