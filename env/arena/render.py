@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from panda3d.core import (
+    CullBinEnums,
+    CullBinManager,
     FrameBufferProperties,
     GraphicsEngine,
     GraphicsOutput,
@@ -20,9 +22,11 @@ from env.arena.scene import Scene
 
 load_prc_file_data(
     "combatvla",
-    "load-display p3tinydisplay\naux-display \naudio-library-name null\nnotify-level-display fatal\n"
-    "notify-level-x11display fatal\nnotify-level-tinydisplay error\nsync-video 0\ntext-minfilter linear\n",
+    "load-display p3tinydisplay\naudio-library-name null\nnotify-level-display fatal\nnotify-level-x11display fatal\n",
 )
+# By default solid parts are drawn in the order of their states' addresses, so that faces at equal depth differ from run
+# to run. In the order of the scene graph the picture is the same to the bit.
+CullBinManager.get_global_ptr().set_bin_type("opaque", CullBinEnums.BT_unsorted)
 
 
 def frame_buffer() -> FrameBufferProperties:
@@ -31,6 +35,14 @@ def frame_buffer() -> FrameBufferProperties:
     wanted.set_rgba_bits(8, 8, 8, 0)
     wanted.set_depth_bits(16)
     return wanted
+
+
+def software_pipe(kind: str) -> GraphicsPipe:
+    """The software renderer's way to the screen ("TinyXGraphicsPipe") or to memory ("TinyOffscreenGraphicsPipe")."""
+    pipe = GraphicsPipeSelection.get_global_ptr().make_pipe(kind, "p3tinydisplay")
+    if pipe is None:
+        raise RuntimeError(f"Panda3D's software renderer gave no {kind}")
+    return pipe
 
 
 def show(output: GraphicsOutput, scene: Scene) -> None:
@@ -49,7 +61,7 @@ class Renderer:
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.engine = GraphicsEngine()
-        pipe = GraphicsPipeSelection.get_global_ptr().make_default_pipe()
+        pipe = software_pipe("TinyOffscreenGraphicsPipe")
         self.output = self.engine.make_output(
             pipe, "arena", 0, frame_buffer(), WindowProperties.size(width, height), GraphicsPipe.BF_refuse_window
         )

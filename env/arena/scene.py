@@ -264,7 +264,7 @@ class Scene:
                 area.hide()
                 fill.hide()
                 continue
-            share = progress if b.stage == "windup" else 1.0
+            share = max(0.02, progress) if b.stage == "windup" else 1.0
             x, y = (b.x, b.y) if not leap or progress >= LEAP_OFF or b.stage == "strike" else (fight.player.x, fight.player.y)
             if leap and b.stage == "windup" and progress >= LEAP_OFF:
                 x, y = b.target_x, b.target_y
