@@ -1,6 +1,7 @@
-"""A plain X window for the tests: `probe_window.py TITLE WIDTH HEIGHT X Y [flicker]`.
+"""A plain X window for the tests: `probe_window.py TITLE WIDTH HEIGHT X Y [flicker] [unmanaged]`.
 
-Prints "mapped", then one line a key or button event. `flicker` repaints it in a new colour 60 times a second.
+Prints "mapped", then one line a key or button event. `flicker` repaints it in a new colour 60 times a second;
+`unmanaged` keeps the window manager out, as menus do.
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ import time
 from Xlib import XK, X, Xutil, display
 
 
-def main(title: str, width: int, height: int, x: int, y: int, flicker: bool) -> None:
+def main(title: str, width: int, height: int, x: int, y: int, flicker: bool, unmanaged: bool) -> None:
     connection = display.Display()
     screen = connection.screen()
     mask = X.KeyPressMask | X.KeyReleaseMask | X.ButtonPressMask | X.ButtonReleaseMask | X.StructureNotifyMask
     window = screen.root.create_window(
-        x, y, width, height, 0, screen.root_depth, background_pixel=0x2040C0, event_mask=mask
+        x,
+        y,
+        width,
+        height,
+        0,
+        screen.root_depth,
+        background_pixel=0x2040C0,
+        event_mask=mask,
+        override_redirect=unmanaged,
     )
     window.set_wm_normal_hints(flags=Xutil.PPosition | Xutil.USPosition)
     window.change_property(connection.get_atom("_NET_WM_NAME"), connection.get_atom("UTF8_STRING"), 8, title.encode())
@@ -50,4 +59,4 @@ def main(title: str, width: int, height: int, x: int, y: int, flicker: bool) -> 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:6]), "flicker" in sys.argv[6:])
+    main(sys.argv[1], *map(int, sys.argv[2:6]), "flicker" in sys.argv[6:], "unmanaged" in sys.argv[6:])

@@ -1,4 +1,4 @@
-"""Capture of a window with mss (XShm): about a quarter of a millisecond at 720p, conversion to RGB included below one."""
+"""Capture of a window with mss (XShm): around one millisecond at 720p, geometry and conversion to RGB included."""
 
 from __future__ import annotations
 
@@ -83,6 +83,6 @@ class WindowCapture:
         right, bottom = left + screen["width"], top + screen["height"]
         if window.x < left or window.y < top or window.x + window.width > right or window.y + window.height > bottom:
             raise UserError(
-                f"the window {window.title!r} ({window.width}x{window.height} at {window.x},{window.y}) is not wholly on "
-                f"the screen ({screen['width']}x{screen['height']}): move it there or make it smaller"
+                f"the window {window.title!r} ({window.width}x{window.height} at {window.x},{window.y}) is not wholly "
+                f"on the screen ({screen['width']}x{screen['height']}): move it there or make it smaller"
             )

@@ -13,7 +13,8 @@ from select import select
 
 from combatvla.errors import UserError
 
-# No title bars: a 1280x720 window must fit a 1280x720 screen. No key bindings: every key belongs to the game.
+# No title bars: a 1280x720 window must fit a 1280x720 screen. No bindings: every key and button belongs to the game,
+# and a binding of a button would hold each press up until openbox has seen it.
 _OPENBOX = """<?xml version="1.0" encoding="UTF-8"?>
 <openbox_config xmlns="http://openbox.org/3.4/rc">
   <focus><focusNew>yes</focusNew><followMouse>no</followMouse></focus>
@@ -21,11 +22,7 @@ _OPENBOX = """<?xml version="1.0" encoding="UTF-8"?>
   <theme><keepBorder>no</keepBorder></theme>
   <desktops><number>1</number><popupTime>0</popupTime></desktops>
   <keyboard/>
-  <mouse>
-    <context name="Client">
-      <mousebind button="Left" action="Press"><action name="Focus"/><action name="Raise"/></mousebind>
-    </context>
-  </mouse>
+  <mouse/>
   <applications><application class="*"><decor>no</decor><focus>yes</focus></application></applications>
 </openbox_config>
 """
@@ -41,7 +38,7 @@ def missing_programs() -> list[str]:
 
 @contextmanager
 def own_display(width: int = 1280, height: int = 720) -> Iterator[str]:
-    """Starts Xvfb on a free number and openbox on it, sets `DISPLAY`, yields its name; ends both and restores `DISPLAY`.
+    """Starts Xvfb on a free number and openbox on it, sets `DISPLAY`, yields its name; ends both at exit.
 
     `UserError` when a program is missing or does not start.
     """
@@ -120,7 +117,12 @@ def _start_manager(folder: Path) -> subprocess.Popen:
     clients = connection.get_atom("_NET_CLIENT_LIST")
     try:
         while root.get_full_property(clients, Xatom.WINDOW) is None:
-            if not select([connection], [], [], 10)[0] or manager.poll() is not None:
+            # What came in together with the last reply already waits in the connection, and wakes no `select`.
+            if (
+                not connection.pending_events()
+                and not select([connection], [], [], 10)[0]
+                or manager.poll() is not None
+            ):
                 manager.kill()
                 _wait(manager)
                 raise UserError("openbox did not start on the display: try it by hand: `openbox --sm-disable`")

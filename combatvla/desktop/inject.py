@@ -31,8 +31,8 @@ from combatvla.profiles import GameProfile
 class GuardedInjector:
     """`Injector` on X11.
 
-    `armed=False` is a dry run: focus and window are checked as ever, nothing is sent. `held` says what is held (dry: would
-    be). Actions for which the profile has no key (the Arena has none for `block`) hold nothing.
+    `armed=False` is a dry run: focus and window are checked as ever, nothing is sent. `held` says what is held (dry:
+    would be). Actions for which the profile has no key (the Arena has none for `block`) hold nothing.
     """
 
     def __init__(self, desktop: Desktop, window: Window, profile: GameProfile, *, armed: bool) -> None:
@@ -40,7 +40,11 @@ class GuardedInjector:
         self.armed = armed
         self.held: frozenset[Action] = frozenset()
         self._x = connect()
-        self._codes = {a: key_code(self._x, k) for a, k in profile.keys.items() if k not in BUTTONS}
+        try:
+            self._codes = {a: key_code(self._x, k) for a, k in profile.keys.items() if k not in BUTTONS}
+        except UserError:
+            self._x.close()
+            raise
         self._buttons = {a: BUTTONS[k] for a, k in profile.keys.items() if k in BUTTONS}
         self._root = self._x.screen().root
         self._target = self._x.create_resource_object("window", window.id)
@@ -63,8 +67,8 @@ class GuardedInjector:
     # What callers use, from any thread.
 
     def set_held(self, actions: frozenset[Action]) -> bool:
-        """Holds exactly the inputs of `actions` and releases the others; sends only the difference, and has been carried
-        out by the server when it returns.
+        """Holds exactly the inputs of `actions` and releases the others; sends only the difference, and has been
+        carried out by the server when it returns.
 
         False when the window is without the focus: then nothing is held and nothing was sent. Raises `WindowGone` when
         it was closed, `UserError` when the watchdog was killed.
@@ -73,8 +77,8 @@ class GuardedInjector:
         return bool(self._ask(lambda: self._set(wanted)))
 
     def release_all(self) -> None:
-        """Lets go of everything held here and of every key of the profile that the server has down."""
-        self._ask(self._release_reported)
+        """Lets go of everything held here, and of the profile's keys that another injector left held."""
+        self._ask(self._release)
 
     def has_focus(self) -> bool:
         """Whether input would be sent now."""
@@ -87,7 +91,7 @@ class GuardedInjector:
             if self._closed:
                 return
             self._closed = True
-            self._jobs.put((self._release_reported, answer))
+            self._jobs.put((self._release, answer))
             os.write(self._wake_write, b"!")
             os.close(self._wake_write)  # the thread ends after this last job
         try:
@@ -126,10 +130,11 @@ class GuardedInjector:
     def _run(self) -> None:
         fd = self._x.fileno()
         while True:
-            ready = select.select([self._wake_read, fd], [], [])[0]
+            # A lost connection's socket is closed; what is left to do then is to answer with the failure.
+            ready = select.select([self._wake_read, fd] if self._failure is None else [self._wake_read], [], [])[0]
             if self._wake_read in ready and not os.read(self._wake_read, 1):
                 return
-            if fd in ready and self._failure is None:
+            if fd in ready:
                 self._guarded(self._heed_events)
             try:
                 job, answer = self._jobs.get_nowait()
@@ -162,7 +167,7 @@ class GuardedInjector:
         self._root.change_attributes(event_mask=X.PropertyChangeMask)
         self._target.change_attributes(event_mask=X.FocusChangeMask | X.StructureNotifyMask)
         self._target.get_geometry()
-        self._release_reported()  # what a crashed predecessor left held
+        self._release()  # what a crashed predecessor left held
 
     def _set(self, wanted: frozenset[Action]) -> bool:
         if self._watchdog is not None and self._watchdog.poll() is not None:
@@ -173,9 +178,9 @@ class GuardedInjector:
         if wanted and not self._focused():
             self._drop()
             return False
-        for action in self.held - wanted:
+        for action in _ordered(self.held - wanted):
             self._send(action, down=False)
-        pressed = [a for a in Action if a in wanted - self.held]
+        pressed = _ordered(wanted - self.held)
         if any(a in self._buttons for a in pressed) and not self._pointer_inside():
             # A button goes to the window under the pointer, whatever has the focus.
             self._drop()
@@ -192,12 +197,12 @@ class GuardedInjector:
     def _drop(self) -> None:
         """Releases what is held here."""
         if self.held:
-            for action in self.held:
+            for action in _ordered(self.held):
                 self._send(action, down=False)
             self.held = frozenset()
             self._x.sync()
 
-    def _release_reported(self) -> None:
+    def _release(self) -> None:
         self._drop()
         if self.armed:
             watchdog.release(self._x, self._codes.values(), self._buttons.values())
@@ -212,31 +217,28 @@ class GuardedInjector:
 
     def _heed_events(self) -> None:
         """Lets go when the focus went elsewhere. The window's end arrives here too."""
-        heard = False
-        while self._x.pending_events():
-            event = self._x.next_event()
-            if event.type == X.DestroyNotify and event.window.id == self._target.id:
+        while self._x.pending_events():  # again, as the question about the focus may bring further events with it
+            heard = False
+            while self._x.pending_events():
+                event = self._x.next_event()
+                heard |= event.type in (X.FocusOut, X.UnmapNotify, X.DestroyNotify) or (
+                    event.type == X.PropertyNotify and event.atom == self._net_active
+                )
+            if heard and self.held and not self._focused():
                 self._drop()
-                return
-            heard |= event.type in (X.FocusOut, X.UnmapNotify) or (
-                event.type == X.PropertyNotify and event.atom == self._net_active
-            )
-        if heard and self.held and not self._focused():
-            self._drop()
 
     def _focused(self) -> bool:
         """Both the window manager's word and the server's: the window is active, and keys go to it or a child of it."""
         active = self._root.get_full_property(self._net_active, Xatom.WINDOW)
-        if active is None or not len(active.value) or active.value[0] != self._target.id:
-            self._target.get_geometry()  # tells a closed window from one without the focus
-            return False
-        focus = self._x.get_input_focus().focus
-        id_ = focus if isinstance(focus, int) else focus.id
-        if id_ == self._target.id:
-            return True
-        if id_ not in self._inside:  # `None` and `PointerRoot` are the numbers 0 and 1: inside nothing
-            self._inside[id_] = id_ > 1 and self._target.id in self._path(id_)
-        return self._inside[id_]
+        if active is not None and len(active.value) and active.value[0] == self._target.id:
+            focus = self._x.get_input_focus().focus
+            id_ = focus if isinstance(focus, int) else focus.id
+            if id_ not in self._inside:  # `None` and `PointerRoot` are the numbers 0 and 1: inside nothing
+                self._inside[id_] = id_ > 1 and self._target.id in self._path(id_)
+            if self._inside[id_]:
+                return True
+        self._target.get_geometry()  # tells a closed window from one without the focus
+        return False
 
     def _pointer_inside(self) -> bool:
         """Whether the pointer is over the window, nothing lying between; puts it into the middle when it is not."""
@@ -263,6 +265,10 @@ class GuardedInjector:
             if isinstance(parent, int) or parent.id == self._root.id:
                 return path
             path.append(parent.id)
+
+
+def _ordered(actions: frozenset[Action]) -> list[Action]:
+    return [a for a in Action if a in actions]
 
 
 class _Answer:

@@ -2,8 +2,7 @@
 
 A key pressed by XTest stays down on the server after `kill -9` of its presser. This process is started beside an armed
 injector, in a session of its own (so that Ctrl-C and a killed process group pass it by), and waits for the end of its
-standard input or of the injector's process; then it releases the given keys and buttons as far as the server has them
-down, and ends. `q` on standard input means that the injector released them itself.
+standard input or of the injector's process; then it releases the given keys and buttons, and ends. `q` on standard input means that the injector released them itself.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from Xlib import X, display
+from Xlib import X, display, error
 from Xlib.ext import xtest
 
 import combatvla
@@ -26,27 +25,15 @@ READY = b"ready\n"
 START_TIMEOUT_S = 15
 
 
-def held_keys(connection: display.Display, codes: Iterable[int]) -> list[int]:
-    """Those of the key codes that the server has down."""
-    bits = connection.query_keymap()
-    return [code for code in codes if bits[code // 8] & 1 << code % 8]
-
-
-def held_buttons(connection: display.Display, buttons: Iterable[int]) -> list[int]:
-    """Those of the buttons (1 to 5) that the server has down."""
-    mask = connection.screen().root.query_pointer().mask
-    return [button for button in buttons if mask & X.Button1Mask << (button - 1)]
-
-
-def release(connection: display.Display, codes: Iterable[int], buttons: Iterable[int]) -> int:
-    """Releases what the server has down of these; returns how many there were."""
-    keys_down, buttons_down = held_keys(connection, codes), held_buttons(connection, buttons)
-    for code in keys_down:
+def release(connection: display.Display, codes: Iterable[int], buttons: Iterable[int]) -> None:
+    """Releases these keys and buttons, without asking first whether they are down: the server drops the release of what
+    its XTest device does not hold (a person's own keys stay as they are), and a press may still wait in a queue behind
+    a window manager's grab, where asking would not see it."""
+    for code in codes:
         xtest.fake_input(connection, X.KeyRelease, code)
-    for button in buttons_down:
+    for button in buttons:
         xtest.fake_input(connection, X.ButtonRelease, button)
     connection.sync()
-    return len(keys_down) + len(buttons_down)
 
 
 def start(codes: Iterable[int], buttons: Iterable[int]) -> subprocess.Popen:
@@ -98,7 +85,10 @@ def _watch(parent: int, codes: list[int], buttons: list[int]) -> None:
         ended = select.select(watched, [], [])[0]
         if watched[0] in ended and os.read(watched[0], 1) == b"q":
             return
-    release(connection, codes, buttons)
+    try:
+        release(connection, codes, buttons)
+    except (error.ConnectionClosedError, OSError):
+        pass  # the display went first, and the keys with it
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,0 +1,261 @@
+"""Guarded injection: real keys by XTest into real windows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from Xlib import X
+
+from combatvla.actions import Action
+from combatvla.desktop import WindowGone
+from combatvla.desktop.inject import GuardedInjector, release_on_exit
+from combatvla.desktop.x11 import connect, key_code
+from combatvla.errors import UserError
+
+FORWARD_DODGE = frozenset({Action.MOVE_FORWARD, Action.DODGE})
+
+
+@pytest.fixture
+def server(display, arena):
+    """What the X server holds: a function giving (keys down, buttons down) of the Arena's profile."""
+    x = connect()
+    codes = [key_code(x, k) for k in arena.keys.values() if not k.startswith("mouse")]
+
+    def down() -> tuple[int, int]:
+        keys, mask = x.query_keymap(), x.screen().root.query_pointer().mask
+        return (
+            sum(bool(keys[c // 8] & 1 << c % 8) for c in codes),
+            sum(bool(mask & m) for m in (X.Button1Mask, X.Button2Mask, X.Button3Mask)),
+        )
+
+    assert down() == (0, 0), "an earlier test left input held"
+    yield down
+    assert down() == (0, 0), "input was left held"
+    x.close()
+
+
+def until(condition, seconds: float = 3.0) -> float:
+    """Waits until `condition()`; gives the seconds it took."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "it did not come about in time"
+        time.sleep(0.001)
+    return time.monotonic() - start
+
+
+def presses(got: list[tuple[str, str]]) -> list[str]:
+    return [key for kind, key in got if kind == "press"]
+
+
+def test_only_the_difference_is_sent(desktop, arena, probe, server):
+    window = probe()
+    with GuardedInjector(desktop, window.find(desktop, arena), arena, armed=True) as injector:
+        assert injector.set_held(frozenset({Action.MOVE_FORWARD}))
+        assert injector.set_held(FORWARD_DODGE)
+        assert injector.set_held(frozenset({Action.DODGE, Action.LIGHT_ATTACK}))
+        assert server() == (1, 1)
+        assert injector.held == {Action.DODGE, Action.LIGHT_ATTACK}
+        assert injector.set_held(frozenset())
+        assert server() == (0, 0)
+    assert window.close() == [
+        ("press", "w"),
+        ("press", " "),
+        ("release", "w"),
+        ("press", "button1"),
+        ("release", " "),
+        ("release", "button1"),
+    ]
+
+
+def test_every_key_of_the_profile_arrives(desktop, arena, probe, server):
+    window = probe()
+    with GuardedInjector(desktop, window.find(desktop, arena), arena, armed=True) as injector:
+        for action in arena.actions:
+            assert injector.set_held(frozenset({action}))
+        assert injector.set_held(frozenset({Action.BLOCK}))  # the Arena has no key for it
+        assert server() == (0, 0)
+    assert presses(window.close()) == ["w", "s", "a", "d", "50", " ", "r", "1", "button1", "button3"]
+
+
+def test_stolen_focus_lets_go_and_nothing_arrives_elsewhere(desktop, arena, probe, server):
+    window = probe(x=0)
+    target = window.find(desktop, arena)
+    with GuardedInjector(desktop, target, arena, armed=True) as injector:
+        assert injector.set_held(frozenset(Action) - {Action.WAIT})
+        assert server() == (8, 2)
+        thief = probe(title="thief", x=600)
+        thief_window = thief.find(desktop, arena)
+        until(lambda: server() == (0, 0), 1.0)  # nobody calls the injector: it hears of it itself
+        assert injector.held == frozenset()
+        for _ in range(20):
+            assert injector.set_held(FORWARD_DODGE) is False
+            assert injector.set_held(frozenset({Action.LIGHT_ATTACK})) is False
+        assert server() == (0, 0)
+        assert desktop.active_window() == thief_window.id
+        assert desktop.activate(target, timeout_s=5)
+        until(injector.has_focus)
+        assert injector.set_held(FORWARD_DODGE)
+        assert server() == (2, 0)
+    assert presses(thief.close()) == []
+
+
+def test_focus_taken_without_the_window_manager(desktop, arena, probe, server):
+    """Some windows take the server's focus themselves; the window manager's word comes later, or never."""
+    target = probe(x=0).find(desktop, arena)
+    other = probe(title="other", x=600)
+    elsewhere = other.find(desktop, arena, focus=False)
+    assert desktop.activate(target, timeout_s=5)
+    x = connect()
+    with GuardedInjector(desktop, target, arena, armed=True) as injector:
+        assert injector.set_held(FORWARD_DODGE)
+        x.set_input_focus(x.create_resource_object("window", elsewhere.id), X.RevertToParent, X.CurrentTime)
+        x.sync()
+        until(lambda: server() == (0, 0), 1.0)
+        assert injector.set_held(FORWARD_DODGE) is False
+    x.close()
+    assert presses(other.close()) == []
+
+
+def test_a_button_does_not_go_to_a_window_that_covers_the_pointer(desktop, arena, probe, server):
+    window = probe(x=0, width=400, height=400)
+    target = window.find(desktop, arena)
+    cover = probe("cover", 100, 100, 150, 150, "unmanaged")  # like a menu: no focus, no window manager, on top
+    x = connect()
+    x.screen().root.warp_pointer(200, 200)
+    x.sync()
+    with GuardedInjector(desktop, target, arena, armed=True) as injector:
+        assert injector.set_held(frozenset({Action.LIGHT_ATTACK})) is False
+        x.screen().root.warp_pointer(900, 600)
+        x.sync()
+        assert injector.set_held(frozenset({Action.LIGHT_ATTACK})) is False  # its middle is covered too
+        x.screen().root.warp_pointer(20, 20)
+        x.sync()
+        assert injector.set_held(frozenset({Action.LIGHT_ATTACK}))
+    x.close()
+    assert presses(cover.close()) == []
+    assert presses(window.close()) == ["button1"]
+
+
+def test_the_pointer_is_brought_into_the_window_for_a_button(desktop, arena, probe, server):
+    window = probe(x=0)
+    target = window.find(desktop, arena)
+    x = connect()
+    x.screen().root.warp_pointer(1200, 700)
+    x.sync()
+    with GuardedInjector(desktop, target, arena, armed=True) as injector:
+        assert injector.set_held(frozenset({Action.HEAVY_ATTACK}))
+    x.close()
+    assert presses(window.close()) == ["button3"]
+
+
+def test_closed_window(desktop, arena, probe, server):
+    window = probe()
+    injector = GuardedInjector(desktop, window.find(desktop, arena), arena, armed=True)
+    assert injector.set_held(FORWARD_DODGE)
+    window.close()
+    until(lambda: server() == (0, 0), 1.0)
+    with pytest.raises(WindowGone, match="was closed: start the game again"):
+        until(lambda: injector.set_held(FORWARD_DODGE) is None)
+    assert server() == (0, 0)
+    injector.close()
+    injector.close()
+    assert not injector.set_held(FORWARD_DODGE)
+
+
+def test_dry_run_sends_nothing(desktop, arena, probe, server):
+    window = probe()
+    with GuardedInjector(desktop, window.find(desktop, arena), arena, armed=False) as injector:
+        assert injector.set_held(FORWARD_DODGE | {Action.LIGHT_ATTACK})
+        assert injector.held == FORWARD_DODGE | {Action.LIGHT_ATTACK}
+        assert server() == (0, 0)
+        injector.release_all()
+    assert window.close() == []
+
+
+def test_what_a_predecessor_left_held_is_released_at_the_start(desktop, arena, probe, server):
+    target = probe().find(desktop, arena)
+    x = connect()
+    x.xtest_fake_input(X.KeyPress, key_code(x, "w"))
+    x.sync()
+    x.close()
+    assert server() == (1, 0)
+    with GuardedInjector(desktop, target, arena, armed=True):
+        assert server() == (0, 0)
+
+
+CHILD = """
+    import sys, time
+    from combatvla.actions import Action
+    from combatvla.desktop import open_desktop
+    from combatvla.desktop.inject import GuardedInjector, release_on_exit
+    from combatvla.profiles import load_profile
+    desktop, arena = open_desktop(), load_profile("arena")
+    injector = GuardedInjector(desktop, desktop.find_window(arena), arena, armed=True)
+    with release_on_exit(injector):
+        while True:  # as busy as an agent: a signal falls into the middle of a call
+            injector.set_held(frozenset({Action.MOVE_FORWARD, Action.SPRINT, Action.LIGHT_ATTACK}))
+            print("held", flush=True)
+            if sys.argv[1] == "raise":
+                raise RuntimeError("a bug in the caller")
+            if sys.argv[1] == "calm":
+                time.sleep(60)
+"""
+
+
+def start_child(how: str) -> subprocess.Popen:
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(CHILD), how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "held\n"
+    return child
+
+
+@pytest.mark.parametrize("how", ["calm", "busy"])
+def test_kill_9_is_made_good_by_the_watchdog(desktop, arena, probe, server, how):
+    probe().find(desktop, arena)
+    child = start_child(how)
+    assert server() == (2, 1)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    until(lambda: server() == (0, 0), 2.0)
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, -2), (signal.SIGHUP, 129)])
+def test_signals_release_everything(desktop, arena, probe, server, number, status):
+    probe().find(desktop, arena)
+    child = start_child("busy")
+    child.send_signal(number)
+    child.communicate(timeout=10)
+    assert child.returncode == status
+    assert server() == (0, 0)
+
+
+def test_an_exception_releases_everything(desktop, arena, probe, server):
+    probe().find(desktop, arena)
+    child = start_child("raise")
+    assert "a bug in the caller" in child.communicate(timeout=10)[1]
+    assert server() == (0, 0)
+
+
+def test_a_killed_watchdog_stops_the_input(desktop, arena, probe, server):
+    target = probe().find(desktop, arena)
+    with release_on_exit(GuardedInjector(desktop, target, arena, armed=True)) as injector:
+        assert injector.set_held(FORWARD_DODGE)
+        injector._watchdog.kill()
+        injector._watchdog.wait()
+        with pytest.raises(UserError, match="watchdog"):
+            injector.set_held(frozenset({Action.MOVE_BACK}))
+        assert server() == (0, 0)
+
+
+def test_a_key_that_the_keyboard_lacks(desktop, arena, probe):
+    target = probe().find(desktop, arena)
+    strange = arena.model_copy(update={"keys": {Action.HEAL: "\u20bf"}})
+    with pytest.raises(UserError, match="keyboard layout has no plain key"):
+        GuardedInjector(desktop, target, strange, armed=True)
