@@ -118,11 +118,8 @@ def _start_manager(folder: Path) -> subprocess.Popen:
     try:
         while root.get_full_property(clients, Xatom.WINDOW) is None:
             # What came in together with the last reply already waits in the connection, and wakes no `select`.
-            if (
-                not connection.pending_events()
-                and not select([connection], [], [], 10)[0]
-                or manager.poll() is not None
-            ):
+            heard = connection.pending_events() or select([connection], [], [], 10)[0]
+            if not heard or manager.poll() is not None:
                 manager.kill()
                 _wait(manager)
                 raise UserError("openbox did not start on the display: try it by hand: `openbox --sm-disable`")

@@ -2,7 +2,8 @@
 
 A key pressed by XTest stays down on the server after `kill -9` of its presser. This process is started beside an armed
 injector, in a session of its own (so that Ctrl-C and a killed process group pass it by), and waits for the end of its
-standard input or of the injector's process; then it releases the given keys and buttons, and ends. `q` on standard input means that the injector released them itself.
+standard input or of the injector's process; then it releases the given keys and buttons, and ends. `q` on standard
+input means that the injector released them itself.
 """
 
 from __future__ import annotations
