@@ -1,0 +1,112 @@
+"""Tiny `Qwen2_5_VLForConditionalGeneration` models, and frames as their vision tower wants them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from combatvla.errors import UserError
+from combatvla.policy.tokenizer import train_tokenizer  # noqa: F401  (one place to import from)
+from combatvla.vision import MERGE, PATCH, FrameSpec
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
+
+IMAGE_MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
+IMAGE_STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
+"""Normalisation of Qwen2.5-VL (CLIP's)."""
+
+PRESETS: dict[str, dict[str, dict]] = {
+    # text: width, MLP width, layers, heads, key-value heads; vision: width, MLP width, layers, heads
+    "XS": {"text": dict(h=64, mlp=128, n=2, heads=2, kv=1), "vision": dict(h=64, mlp=128, n=2, heads=2)},
+    "S": {"text": dict(h=192, mlp=512, n=4, heads=4, kv=2), "vision": dict(h=128, mlp=384, n=4, heads=4)},
+    "M": {"text": dict(h=256, mlp=768, n=6, heads=4, kv=2), "vision": dict(h=192, mlp=512, n=6, heads=6)},
+}
+"""XS is for tests. S has about 2.5 million parameters, M about 8."""
+
+ROPE_THETA = 50.0
+"""Text positions are few: with Qwen's 1e6 an image's width axis would hardly turn at all, and sight is learnt later."""
+
+
+def build_model(preset: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0) -> Qwen2_5_VLForConditionalGeneration:
+    """A freshly initialised model (fp32) of a preset for this tokenizer. `UserError` for an unknown preset."""
+    import torch
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    if preset not in PRESETS:
+        raise UserError(f"unknown preset {preset!r}: expected one of {', '.join(PRESETS)}")
+    text, vision = PRESETS[preset]["text"], PRESETS[preset]["vision"]
+    half = text["h"] // text["heads"] // 2
+    time = half // 6
+    height = (half - time) // 2
+    rope = {"rope_type": "default", "type": "mrope", "mrope_section": [time, height, half - time - height]}
+    ids = {t: tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|im_end|>")}
+    config = Qwen2_5_VLConfig(
+        text_config=dict(
+            vocab_size=-(-len(tokenizer) // 64) * 64,
+            hidden_size=text["h"],
+            intermediate_size=text["mlp"],
+            num_hidden_layers=text["n"],
+            num_attention_heads=text["heads"],
+            num_key_value_heads=text["kv"],
+            max_position_embeddings=4096,
+            rms_norm_eps=1e-6,
+            rope_parameters=rope | {"rope_theta": ROPE_THETA},
+            bos_token_id=ids["<|endoftext|>"],
+            eos_token_id=ids["<|im_end|>"],
+            pad_token_id=ids["<|endoftext|>"],
+            tie_word_embeddings=True,
+        ),
+        vision_config=dict(
+            depth=vision["n"],
+            hidden_size=vision["h"],
+            intermediate_size=vision["mlp"],
+            num_heads=vision["heads"],
+            out_hidden_size=text["h"],
+            # One window holds a whole tiny frame: every layer sees all of it.
+            window_size=448,
+            fullatt_block_indexes=list(range(vision["n"])),
+        ),
+        image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
+        vision_start_token_id=tokenizer.convert_tokens_to_ids("<|vision_start|>"),
+        vision_end_token_id=tokenizer.convert_tokens_to_ids("<|vision_end|>"),
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(seed)
+    model = Qwen2_5_VLForConditionalGeneration(config)
+    model.generation_config.eos_token_id = ids["<|im_end|>"]
+    model.generation_config.pad_token_id = ids["<|endoftext|>"]
+    return model
+
+
+def patchify(frames: torch.Tensor) -> torch.Tensor:
+    """`uint8[B, H, W, 3]` to normalised patches `float32[B, (H/14)(W/14), 3*2*14*14]`.
+
+    Row by row equal to `Qwen2VLImageProcessorPil` without resizing: patches in 2x2 merge groups, channels first, each
+    picture repeated over the two frames of a temporal patch.
+    """
+    return pair_patches(single_patches(frames))
+
+
+def single_patches(frames: torch.Tensor) -> torch.Tensor:
+    """Like `patchify`, but each picture once: `float32[B, N, 3*14*14]`."""
+    import torch
+
+    b, h, w, _ = frames.shape
+    FrameSpec(width=w, height=h)
+    # One multiply-add: x / 255 normalised.
+    scale = torch.from_numpy(1 / (255 * IMAGE_STD)).to(frames.device)
+    shift = torch.from_numpy(-IMAGE_MEAN / IMAGE_STD).to(frames.device)
+    x = torch.addcmul(shift, frames.float(), scale)
+    x = x.view(b, h // PATCH // MERGE, MERGE, PATCH, w // PATCH // MERGE, MERGE, PATCH, 3)
+    # [B, gh, mh, ph, gw, mw, pw, C] -> [B, gh, gw, mh, mw, C, ph, pw]
+    return x.permute(0, 1, 4, 2, 5, 7, 3, 6).reshape(b, -1, 3 * PATCH * PATCH)
+
+
+def pair_patches(patches: torch.Tensor) -> torch.Tensor:
+    """Repeats each patch over the temporal patch: `[B, N, 3*196]` to `[B, N, 3*2*196]`."""
+    b, n, _ = patches.shape
+    return patches.view(b, n, 3, 1, -1).expand(b, n, 3, 2, -1).reshape(b, n, -1)

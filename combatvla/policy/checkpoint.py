@@ -1,0 +1,166 @@
+"""A policy's folder: an ordinary Hugging Face folder plus `combatvla.json`, which says how frames and text were made."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from combatvla.errors import UserError
+from combatvla.policy.build import IMAGE_MEAN, IMAGE_STD
+from combatvla.vision import MERGE, PATCH, FrameSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
+
+INFO_FILE = "combatvla.json"
+FORMAT_VERSION = 1
+
+
+class PolicyInfo(BaseModel):
+    """What play must do exactly as training did. Stored as `combatvla.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+    format: Literal["combatvla-policy"] = "combatvla-policy"
+    version: int = FORMAT_VERSION
+    width: int = 196
+    height: int = 112
+    """Size of a frame as the model sees it (`FrameSpec`)."""
+    frames_per_decision: int = Field(default=1, ge=1, le=32)
+    frame_gap_ms: int = Field(default=100, ge=1)
+    """Time between the frames of a decision."""
+    dialect: Literal["compact", "json"] = "compact"
+    order: Literal["action_first", "thought_first"] = "action_first"
+    prompt: str
+    """The user's text after the frames."""
+    system: str | None = None
+
+    @field_validator("version")
+    @classmethod
+    def _known_version(cls, version: int) -> int:
+        if version != FORMAT_VERSION:
+            raise ValueError(f"version {version}, this program reads {FORMAT_VERSION}")
+        return version
+
+    @property
+    def spec(self) -> FrameSpec:
+        return FrameSpec(self.width, self.height)
+
+
+def save_checkpoint(
+    folder: str | Path,
+    model: Qwen2_5_VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    info: PolicyInfo,
+    *,
+    dtype: str = "bfloat16",
+) -> None:
+    """Writes the whole folder beside its place and then moves it in: what stood there before is complete until then."""
+    import torch
+
+    folder = Path(folder)
+    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
+    try:
+        for stale in (part, old):
+            shutil.rmtree(stale, ignore_errors=True)
+        part.mkdir(parents=True)
+        kept = model.dtype
+        weights = {k: v.detach().to(getattr(torch, dtype)) for k, v in model.state_dict().items()}
+        model.config.dtype = getattr(torch, dtype)
+        model.save_pretrained(part, state_dict=weights)
+        model.config.dtype = kept
+        tokenizer.save_pretrained(part)
+        (part / "preprocessor_config.json").write_text(json.dumps(_preprocessor(info.spec), indent=2) + "\n")
+        (part / INFO_FILE).write_text(info.model_dump_json(indent=2) + "\n")
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(part, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"cannot write the checkpoint {folder}: {error.strerror or error}; free space or choose another --out") from error
+
+
+def read_info(folder: str | Path) -> PolicyInfo:
+    """`combatvla.json` of a policy's folder. `UserError` when the folder is missing or not one of ours."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"no checkpoint at {folder}: expected the folder that `combatvla train sft` writes, or the name tiny")
+    path = folder / INFO_FILE
+    if not path.is_file():
+        raise UserError(
+            f"{folder} is not a CombatVLA checkpoint: it has no {INFO_FILE}; train one with `combatvla train sft --init {folder}`"
+        )
+    try:
+        info = PolicyInfo.model_validate_json(path.read_text(encoding="utf-8"))
+        info.spec  # noqa: B018  (raises for an impossible size)
+    except (ValidationError, ValueError, OSError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error).splitlines()[0]
+        raise UserError(f"{path} cannot be used: {reason}; was it written by another version?") from error
+    return info
+
+
+def load_checkpoint(
+    folder: str | Path, *, dtype: str = "float32"
+) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerBase, PolicyInfo]:
+    """Model (evaluation mode), tokenizer and info. `UserError` for a missing, foreign or damaged folder.
+
+    Only safetensors are read: a folder whose weights are pickled is refused.
+    """
+    info = read_info(folder)
+    model, tokenizer = load_qwen(folder, dtype=dtype)
+    return model, tokenizer, info
+
+
+def load_qwen(
+    folder: str | Path, *, dtype: str = "float32"
+) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerBase]:
+    """Any local Qwen2.5-VL folder, ours or published. `UserError` when it is not one, or damaged."""
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+
+    folder = Path(folder)
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder} is not a model folder: it has no readable config.json") from error
+    if kind != "qwen2_5_vl":
+        raise UserError(f"{folder} holds a model of type {kind!r}: expected qwen2_5_vl")
+    if not list(folder.glob("*.safetensors")):
+        raise UserError(f"{folder} has no .safetensors weights: other weight files are not read; convert them first")
+    try:
+        model, report = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"the checkpoint {folder} is damaged or foreign: {reason}") from error
+    if report["missing_keys"] or report["mismatched_keys"]:
+        missing = sorted(report["missing_keys"])[:1] or report["mismatched_keys"]
+        raise UserError(f"the checkpoint {folder} is damaged: its weights lack {missing}")
+    return model.eval(), tokenizer
+
+
+def _preprocessor(spec: FrameSpec) -> dict:
+    pixels = spec.width * spec.height
+    return {
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "processor_class": "Qwen2_5_VLProcessor",
+        "do_resize": True,
+        "do_rescale": True,
+        "do_normalize": True,
+        "do_convert_rgb": True,
+        "rescale_factor": 1 / 255,
+        "resample": 3,
+        "image_mean": [float(f"{v:.8f}") for v in IMAGE_MEAN],
+        "image_std": [float(f"{v:.8f}") for v in IMAGE_STD],
+        "size": {"shortest_edge": min(3136, pixels), "longest_edge": max(1003520, pixels)},
+        "patch_size": PATCH,
+        "temporal_patch_size": 2,
+        "merge_size": MERGE,
+    }

@@ -1,0 +1,104 @@
+"""Supervised fine-tuning of a policy on AoT rows: one process, one device, one loss.
+
+    combatvla env data --task first --rows 20000 --out data/arena
+    combatvla train sft --data data/arena --out checkpoints/mine --minutes 30
+    combatvla train sft --data data/arena --out checkpoints/mine --minutes 30 --resume
+
+`--out` becomes an ordinary Hugging Face folder; beside it, `<out>.training` holds the curves (TensorBoard) and what
+`--resume` needs. The loss of a batch, over its supervised tokens i with kind k(i) (decision, explanation, answer):
+
+    L = sum_i w[k(i)] * CE(logits_i, token_i) / sum_i w[k(i)]  +  probe * L_probe
+
+L_probe is the mean cross-entropy of linear classifiers that read each turn's whole answer off the *mean* of a frame's
+image tokens. A freshly initialised model attends evenly to its image tokens, so the mean is what it first gets to see;
+the classifiers make that mean worth reading within seconds instead of minutes, and are thrown away.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Stage = Literal["video", "frame", "truncated"]
+
+
+@dataclass
+class Args:
+    """Supervised fine-tuning on AoT rows.
+
+    combatvla train sft --data data/arena --out checkpoints/mine --minutes 30
+    combatvla train sft --data data/more --init checkpoints/mine --out checkpoints/better --steps 2000 --lr 3e-4
+    """
+
+    data: tuple[Path, ...]
+    """Folders of Parquet rows (`combatvla env data`, `combatvla tracker align`)."""
+    out: Path
+    """The checkpoint's folder; replaced whole at each save."""
+    init: Path | None = None
+    """Start from this checkpoint instead of from nothing."""
+    resume: bool = False
+    """Go on where an interrupted run with the same --out stopped."""
+    stage: Stage = "truncated"
+    """video, frame: explanation first; truncated: action first, then <TRUNC> and the explanation."""
+    preset: str = "S"
+    """Size of a model that starts from nothing: S or M."""
+    minutes: float | None = None
+    """Length of the training by the clock; the schedule follows it."""
+    steps: int | None = None
+    """Length of the training in steps, instead of --minutes."""
+    batch: int = 32
+    """Samples a step."""
+    turns: int = 2
+    """Turns of a sample taught at a time: its decision and a random choice of its questions."""
+    frames: int | None = None
+    """Frames a decision sees (default: those of the rows)."""
+    frame_gap_ms: int = 100
+    """Time between them, as the rows were made; play keeps to it."""
+    lr: float = 1.5e-3
+    """Peak learning rate."""
+    warmup: float = 0.02
+    """Share of the run in which the learning rate rises."""
+    decay: float = 0.4
+    """Share of the run, at its end, in which it falls to zero."""
+    weight_decay: float = 0.05
+    """AdamW's, on matrices only."""
+    clip: float = 1.0
+    """Largest gradient norm."""
+    explanation_weight: float = 0.3
+    """Weight of a token of an explanation; those of decisions and answers weigh 1."""
+    probe: float = 1.0
+    """Weight of the probes' loss at the start; it fades out over the first half of the run. 0: none."""
+    ema: float = 0.0
+    """Decay of a moving average of the weights which is saved and evaluated instead of them; 0: none."""
+    held_out: int = 256
+    """Rows kept from training to measure on."""
+    eval_every: float = 60.0
+    """Seconds between measurements (and saves)."""
+    vocab: int = 1024
+    """Most tokens of a new tokenizer."""
+    seed: int = 0
+    """Of the initialisation and of the order of the data."""
+    threads: int = 2
+    """CPU threads."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    json: bool = False
+    """Print one JSON object with the last measurement as the last line."""
+
+
+def main(argv: list[str]) -> int:
+    import tyro
+
+    args = tyro.cli(Args, args=argv, prog="combatvla train sft")
+    from training.sft.loop import train
+
+    started = time.monotonic()
+    report = train(args)
+    report["seconds"] = round(time.monotonic() - started, 1)
+    if args.json:
+        import json
+
+        print(json.dumps(report))
+    return 0
