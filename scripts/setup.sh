@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+say() { printf '==> %s\n' "$*" >&2; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # apt PACKAGE…: installs them as root, or says which command to give.
@@ -53,7 +53,7 @@ make_venv() {
 # pip without its chatter where nobody watches a progress bar.
 pip() {
     local quiet=()
-    [ -t 2 ] || quiet=(--quiet)
+    [ -t 2 ] || quiet=(-qq)
     .venv/bin/python -m pip install --disable-pip-version-check --no-input "${quiet[@]}" "$@" </dev/null
 }
 
