@@ -168,3 +168,33 @@ def test_ci_calls_make_test():
 def test_license_is_apache_2():
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text and "Copyright 2026 The CombatVLA Authors" in text and "[yyyy]" not in text
+
+
+def test_a_python_that_is_too_old_is_named(tmp_path):
+    """In a copy, where there is no .venv yet."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "scripts")
+    (tmp_path / "bin").mkdir()
+    path = bare_path(tmp_path / "bin")
+    stand_in(tmp_path / "bin", "python-old", "exit 1")
+    command = [shutil.which("bash"), tmp_path / "scripts/setup.sh"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={"PATH": path, "PYTHON": "python-old"}, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr == "setup: PYTHON=python-old is not a Python 3.11 or newer\n"
+
+
+def test_a_python_without_venv_gets_the_package_that_has_it(tmp_path):
+    """Debian's python3 comes without ensurepip; the package is named after the interpreter's version."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "scripts")
+    (tmp_path / "bin").mkdir()
+    path = bare_path(tmp_path / "bin")
+    stand_in(tmp_path / "bin", "id", "echo 1000")
+    answers = 'case "$2" in *ensurepip*) exit 1;; *print*) echo 3.11;; esac'
+    stand_in(tmp_path / "bin", "python3.11", answers)
+    command = [shutil.which("bash"), tmp_path / "scripts/setup.sh"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": path}, timeout=60)
+    assert done.returncode == 1
+    assert "sudo apt-get install --no-install-recommends python3.11-venv" in done.stderr
