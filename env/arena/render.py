@@ -34,6 +34,7 @@ def frame_buffer() -> FrameBufferProperties:
     wanted.set_rgb_color(True)
     wanted.set_rgba_bits(8, 8, 8, 0)
     wanted.set_depth_bits(16)
+    wanted.set_back_buffers(1)  # without it a window stays black
     return wanted
 
 
@@ -60,7 +61,7 @@ class Renderer:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self.engine = GraphicsEngine()
+        self.engine = GraphicsEngine.get_global_ptr()  # engines of our own corrupt the heap when they go
         pipe = software_pipe("TinyOffscreenGraphicsPipe")
         self.output = self.engine.make_output(
             pipe, "arena", 0, frame_buffer(), WindowProperties.size(width, height), GraphicsPipe.BF_refuse_window
@@ -77,9 +78,10 @@ class Renderer:
             self.fight, self.scene = fight, Scene(fight)
             show(self.output, self.scene)
         self.scene.update(fight)
+        self.output.set_one_shot(True)  # the other renderers of this process rest
         self.engine.render_frame()
         image = np.frombuffer(self.texture.get_ram_image(), np.uint8).reshape(self.height, self.width, -1)
         return cv2.flip(cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), 0)
 
     def close(self) -> None:
-        self.engine.remove_all_windows()
+        self.engine.remove_window(self.output)

@@ -6,6 +6,7 @@ import os
 
 from panda3d.core import (
     ButtonThrower,
+    DataGraphTraverser,
     EventQueue,
     GraphicsEngine,
     GraphicsPipe,
@@ -24,6 +25,9 @@ from env.arena.scene import Scene
 
 _PANDA_NAMES = {"mouse_left": "mouse1", "mouse_middle": "mouse2", "mouse_right": "mouse3", "ctrl": "control"}
 
+_kept: list[NodePath] = []
+"""Input nodes of closed windows: freeing one corrupts Panda3D's heap, and the process dies at its exit."""
+
 
 class ArenaWindow:
     """Shows fights and reads the player's input. `UserError` when there is no display to open it on."""
@@ -31,7 +35,7 @@ class ArenaWindow:
     def __init__(self, title: str, width: int, height: int, profile: GameProfile) -> None:
         if not os.environ.get("DISPLAY"):
             raise UserError("the Arena's window needs a display and DISPLAY is not set: start one, or run `make demo`, which starts its own")
-        self.engine = GraphicsEngine()
+        self.engine = GraphicsEngine.get_global_ptr()
         wanted = WindowProperties.size(width, height)
         wanted.set_title(title)
         wanted.set_fixed_size(True)
@@ -48,7 +52,7 @@ class ArenaWindow:
         # Shift held with another key would otherwise rename that key's event.
         source.attach_new_node(self.thrower)
         self._data = data
-        self._traverser = _traverser()
+        self._traverser = DataGraphTraverser()
         self.action_of = {_PANDA_NAMES.get(key, key): action for action, key in profile.keys.items()}
         self.fight: Fight | None = None
         self.scene: Scene | None = None
@@ -91,10 +95,5 @@ class ArenaWindow:
         return not self.window.is_closed() and self.window.is_valid()
 
     def close(self) -> None:
-        self.engine.remove_all_windows()
-
-
-def _traverser():
-    from panda3d.core import DataGraphTraverser
-
-    return DataGraphTraverser()
+        self.engine.remove_window(self.window)
+        _kept.append(self._data)
