@@ -1,0 +1,73 @@
+"""Why a plan makes sense, in one short sentence, from a game's true state.
+
+The words are few and fixed: the sentence names what a fighter must see (the enemy's move and how soon it lands, the
+distance, the own health and stamina), so that learning to write it is learning to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+from combatvla.actions import Action, Plan
+
+NOW_MS, SOON_MS = 285, 600
+IN_REACH_M, NEAR_M = 2.6, 4.5
+
+_VERBS = {
+    Action.MOVE_FORWARD: "close in",
+    Action.MOVE_BACK: "step back",
+    Action.MOVE_LEFT: "step left",
+    Action.MOVE_RIGHT: "step right",
+    Action.SPRINT: "run",
+    Action.DODGE: "dodge",
+    Action.HEAL: "heal",
+    Action.SKILL: "freeze it",
+    Action.LIGHT_ATTACK: "strike",
+    Action.HEAVY_ATTACK: "strike hard",
+    Action.BLOCK: "block",
+    Action.WAIT: "hold",
+}
+
+
+def explain(truth: Mapping[str, Any], plan: Plan) -> str:
+    """One sentence for a plan of the moment `truth` (see `Fight.truth`). Its last words name the first step."""
+    player, boss = truth["player"], truth["boss"]
+    seen = f"{_enemy(boss)}, {_distance(truth['distance'])}; health {_level(player['health'])}, stamina {_level(player['stamina'])}"
+    return f"{seen}: {intent(plan)}."
+
+
+def intent(plan: Plan) -> str:
+    """What the first step of a plan does, in words."""
+    return " and ".join(_VERBS[a] for a in plan.steps[0].ordered())
+
+
+def _enemy(boss: Mapping[str, Any]) -> str:
+    stage, move = boss["stage"], boss["move"]
+    if stage == "windup":
+        left = boss["impact_ms"]
+        return f"{move} " + ("lands now" if left <= NOW_MS else "comes soon" if left <= SOON_MS else "begins")
+    if stage == "strike":
+        return f"{move} strikes"
+    return {"recover": "enemy is open", "frozen": "enemy is frozen"}.get(stage, "enemy waits")
+
+
+def _distance(metres: float) -> str:
+    return "in reach" if metres <= IN_REACH_M else "near" if metres <= NEAR_M else "far"
+
+
+def _level(share: float) -> str:
+    return "low" if share <= 0.3 else "half" if share <= 0.6 else "high"
+
+
+def corpus(moves: tuple[str, ...] = ("slam", "sweep", "thrust", "leap")) -> list[str]:
+    """Every clause that `explain` can say, for training a tokenizer."""
+    enemy = [f"{m} {w}" for m in moves for w in ("lands now", "comes soon", "begins", "strikes")]
+    enemy += ["enemy is open", "enemy is frozen", "enemy waits"]
+    levels = ("low", "half", "high")
+    lines = [
+        f"{e}, {d}; health {h}, stamina {s}: {v}."
+        for e, d, h, s, v in product(enemy, ("in reach", "near", "far"), levels, levels, _VERBS.values())
+    ]
+    return lines + [f"{a} and {b}." for a, b in product(_VERBS.values(), _VERBS.values())]
