@@ -61,6 +61,22 @@ def _level(share: float) -> str:
     return "low" if share <= 0.3 else "half" if share <= 0.6 else "high"
 
 
+def questions(truth: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Questions about the moment with their true answers: extra supervision for the eyes."""
+    player, boss = truth["player"], truth["boss"]
+    impact = boss["impact_ms"]
+    return [
+        ("What does the enemy do?", _enemy(boss)),
+        ("How soon does the blow land?", "no blow" if impact is None else f"{min(9, impact // 100)} tenths"),
+        ("How far is the enemy?", _distance(truth["distance"])),
+        ("How much health is left?", f"{round(player['health'] * 10)} tenths"),
+        ("How much stamina is left?", f"{round(player['stamina'] * 10)} tenths"),
+        ("How many heals are left?", str(player["heals"])),
+        ("Is the skill ready?", "yes" if player["skill_ready"] else "no"),
+        ("What am I doing?", player["state"]),
+    ]
+
+
 def corpus(moves: tuple[str, ...] = ("slam", "sweep", "thrust", "leap")) -> list[str]:
     """Every clause that `explain` can say, for training a tokenizer."""
     enemy = [f"{m} {w}" for m in moves for w in ("lands now", "comes soon", "begins", "strikes")]

@@ -51,10 +51,14 @@ def answers(args: Args) -> Iterator:
     from env.arena.rules import TICK_HZ, Fight
     from env.players import RandomPlayer, ReferencePlayer, best_plan
     from env.tasks import TEST_SEED_START, load_task
-    from tracker.dataset import chat_row, encode_png
-    from tracker.explain import explain
+    from tracker.dataset import Message, Part, chat_row, encode_png
+    from tracker.explain import explain, questions
 
     task, prompt, spec = load_task(args.task), load_profile("arena").prompt, FrameSpec()
+
+    def message(role: str, text: str) -> Message:
+        return Message(role=role, content=[Part(type="text", text=text)])
+
     learner = None
     if args.policy:
         from combatvla.policy import load_policy
@@ -88,7 +92,7 @@ def answers(args: Args) -> Iterator:
             picture = None
             if rng.random() < KEEP[kind]:
                 picture = renderer.draw(fight)
-                yield chat_row(
+                row = chat_row(
                     prompt,
                     [encode_png(spec.prepare(picture))],
                     encode(AoT(best, (explain(truth, best),))),
@@ -97,6 +101,9 @@ def answers(args: Args) -> Iterator:
                     session=f"seed-{seed}",
                     frame_index=fight.tick_count,
                 )
+                for question, answer in questions(truth):
+                    row.messages += [message("user", question), message("assistant", answer)]
+                yield row
                 made += 1
             new = best
             if learner_plays:
@@ -132,7 +139,7 @@ def main(argv: list[str]) -> int:
 
     def counted():
         for row in track(answers(args), total=args.rows, description="playing fights"):
-            kinds[row.answer.split(">")[0] + ">"] += 1
+            kinds[row.messages[1].content[0].text.split(">")[0] + ">"] += 1
             yield row
 
     total = write_rows(args.out, counted())
