@@ -40,7 +40,9 @@ class RandomPlayer:
         self, frames: Sequence[Frame], *, deadline_ns: int | None = None, truth: Mapping[str, Any] | None = None
     ) -> Decision:
         choices = [a for a in (*HELD_ACTIONS, A.WAIT) if a is not A.BLOCK]
-        steps = [Step.of(self.rng.choice(choices), ms=self.rng.choice(DURATIONS_MS)) for _ in range(self.rng.randint(1, 3))]
+        steps = [
+            Step.of(self.rng.choice(choices), ms=self.rng.choice(DURATIONS_MS)) for _ in range(self.rng.randint(1, 3))
+        ]
         return Decision(Plan(tuple(steps)))
 
 

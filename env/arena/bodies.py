@@ -14,7 +14,19 @@ from env.arena.mesh import Color, ball, box, lathe
 
 Pose = dict[str, float]
 
-JOINTS = ("body_p", "body_z", "torso_p", "torso_h", "arm_r_p", "arm_r_r", "arm_l_p", "arm_l_r", "weapon_p", "leg_r", "leg_l")
+JOINTS = (
+    "body_p",
+    "body_z",
+    "torso_p",
+    "torso_h",
+    "arm_r_p",
+    "arm_r_r",
+    "arm_l_p",
+    "arm_l_r",
+    "weapon_p",
+    "leg_r",
+    "leg_l",
+)
 
 
 def mix(a: Pose, b: Pose, share: float) -> Pose:
@@ -104,14 +116,49 @@ def staff(gold: Color, wood: Color) -> NodePath:
 REST: Pose = {"torso_p": 8, "arm_r_p": 25, "arm_r_r": -10, "arm_l_p": 15, "arm_l_r": 12, "weapon_p": -35}
 WINDUP: dict[str, Pose] = {
     "slam": {"torso_p": -22, "arm_r_p": 195, "arm_l_p": 185, "arm_l_r": -8, "weapon_p": 75},
-    "sweep": {"torso_p": 6, "torso_h": -55, "arm_r_p": 40, "arm_r_r": -95, "arm_l_p": 70, "arm_l_r": 30, "weapon_p": 25, "body_z": -0.15},
-    "thrust": {"torso_p": 30, "torso_h": -30, "arm_r_p": -60, "arm_l_p": 85, "weapon_p": 65, "body_z": -0.5, "leg_r": -38, "leg_l": 42},
+    "sweep": {
+        "torso_p": 6,
+        "torso_h": -55,
+        "arm_r_p": 40,
+        "arm_r_r": -95,
+        "arm_l_p": 70,
+        "arm_l_r": 30,
+        "weapon_p": 25,
+        "body_z": -0.15,
+    },
+    "thrust": {
+        "torso_p": 30,
+        "torso_h": -30,
+        "arm_r_p": -60,
+        "arm_l_p": 85,
+        "weapon_p": 65,
+        "body_z": -0.5,
+        "leg_r": -38,
+        "leg_l": 42,
+    },
     "leap": {"torso_p": 48, "arm_r_p": -75, "arm_l_p": -75, "weapon_p": 20, "body_z": -0.8, "leg_r": 45, "leg_l": 45},
 }
 STRIKE: dict[str, Pose] = {
     "slam": {"torso_p": 55, "arm_r_p": 60, "arm_l_p": 55, "weapon_p": -35, "body_z": -0.3},
-    "sweep": {"torso_p": 12, "torso_h": 85, "arm_r_p": 70, "arm_r_r": -35, "arm_l_r": 40, "weapon_p": 10, "body_z": -0.2},
-    "thrust": {"torso_p": 32, "torso_h": 22, "arm_r_p": 92, "arm_l_p": -40, "weapon_p": 0, "body_z": -0.35, "leg_r": 40, "leg_l": -42},
+    "sweep": {
+        "torso_p": 12,
+        "torso_h": 85,
+        "arm_r_p": 70,
+        "arm_r_r": -35,
+        "arm_l_r": 40,
+        "weapon_p": 10,
+        "body_z": -0.2,
+    },
+    "thrust": {
+        "torso_p": 32,
+        "torso_h": 22,
+        "arm_r_p": 92,
+        "arm_l_p": -40,
+        "weapon_p": 0,
+        "body_z": -0.35,
+        "leg_r": 40,
+        "leg_l": -42,
+    },
     "leap": {"torso_p": 62, "arm_r_p": 70, "arm_l_p": 70, "weapon_p": -50, "body_z": -0.75, "leg_r": 50, "leg_l": -40},
 }
 SPENT: Pose = {"torso_p": 52, "arm_r_p": 38, "arm_l_p": 48, "weapon_p": -48, "body_z": -0.28}
@@ -155,18 +202,32 @@ def player_pose(state: str, progress: float, walk: float, swings: int) -> Pose:
         return {**READY, "torso_p": 16, "leg_r": swing, "leg_l": -swing}
     if state == "dodge":
         roll = smooth(progress / 0.8)
-        return {"body_p": -360 * roll, "body_z": -0.55 * math.sin(math.pi * min(1, progress / 0.8)), "torso_p": 45, "leg_r": 70, "leg_l": 60}
+        return {
+            "body_p": -360 * roll,
+            "body_z": -0.55 * math.sin(math.pi * min(1, progress / 0.8)),
+            "torso_p": 45,
+            "leg_r": 70,
+            "leg_l": 60,
+        }
     if state == "light":
         side = 1 if swings % 2 else -1
         back: Pose = {"torso_h": -60 * side, "torso_p": 5, "arm_r_p": 85, "arm_r_r": -60 * side, "arm_l_p": 60}
         through: Pose = {"torso_h": 65 * side, "torso_p": 22, "arm_r_p": 90, "arm_r_r": 35 * side, "arm_l_p": 30}
-        return mix(back, through, smooth((progress - 0.2) / 0.3)) if progress < 0.75 else mix(through, READY, (progress - 0.75) * 4)
+        return (
+            mix(back, through, smooth((progress - 0.2) / 0.3))
+            if progress < 0.75
+            else mix(through, READY, (progress - 0.75) * 4)
+        )
     if state == "heavy":
         high: Pose = {"torso_p": -25, "arm_r_p": 190, "arm_l_p": 185, "weapon_p": 60}
         low: Pose = {"torso_p": 50, "arm_r_p": 62, "arm_l_p": 58, "weapon_p": -10, "leg_r": 35, "leg_l": -30}
         if progress < 0.48:
             return mix(READY, high, smooth(progress / 0.3))
-        return mix(high, low, smooth((progress - 0.48) / 0.12)) if progress < 0.8 else mix(low, READY, (progress - 0.8) * 5)
+        return (
+            mix(high, low, smooth((progress - 0.48) / 0.12))
+            if progress < 0.8
+            else mix(low, READY, (progress - 0.8) * 5)
+        )
     if state == "heal":
         drink: Pose = {"torso_p": -14, "arm_l_p": 150, "arm_l_r": -25, "arm_r_p": 15, "weapon_p": -60}
         return mix(READY, drink, smooth(progress / 0.25) * smooth((1 - progress) / 0.15))
@@ -174,7 +235,11 @@ def player_pose(state: str, progress: float, walk: float, swings: int) -> Pose:
         cast: Pose = {"torso_p": 14, "arm_l_p": 105, "arm_l_r": 0, "arm_r_p": 10, "arm_r_r": -50}
         return mix(READY, cast, smooth(progress / 0.3))
     if state == "hurt":
-        return mix({"torso_p": -42, "arm_r_p": 100, "arm_r_r": -70, "arm_l_p": 100, "arm_l_r": 70, "body_p": 18}, READY, smooth(progress * 1.2 - 0.2))
+        return mix(
+            {"torso_p": -42, "arm_r_p": 100, "arm_r_r": -70, "arm_l_p": 100, "arm_l_r": 70, "body_p": 18},
+            READY,
+            smooth(progress * 1.2 - 0.2),
+        )
     if state == "down":
         return {"body_p": 85, "body_z": -0.75, "arm_r_p": 170, "arm_l_p": 150}
     return READY

@@ -74,7 +74,12 @@ def box(sx: float, sy: float, sz: float, color: Color, at=(0, 0, 0), taper: floa
     x, y, z = sx / 2, sy / 2, sz / 2
     corners = np.array(
         [[-x, -y, -z], [x, -y, -z], [x, y, -z], [-x, y, -z]]
-        + [[-x * taper, -y * taper, z], [x * taper, -y * taper, z], [x * taper, y * taper, z], [-x * taper, y * taper, z]]
+        + [
+            [-x * taper, -y * taper, z],
+            [x * taper, -y * taper, z],
+            [x * taper, y * taper, z],
+            [-x * taper, y * taper, z],
+        ]
     ) + np.asarray(at)
     faces = [(0, 2, 1), (0, 3, 2), (4, 5, 6), (4, 6, 7), (0, 1, 5), (0, 5, 4), (1, 2, 6), (1, 6, 5)]
     faces += [(2, 3, 7), (2, 7, 6), (3, 0, 4), (3, 4, 7)]
@@ -93,7 +98,9 @@ def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, 
     return solid(np.array(points) + np.asarray(at), np.array(triangles), color, name)
 
 
-def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5, squash: float = 1.0, name: str = "ball"):
+def ball(
+    radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5, squash: float = 1.0, name: str = "ball"
+):
     """A sphere of flat faces."""
     steps = [math.pi * i / rings - math.pi / 2 for i in range(rings + 1)]
     profile = [(max(1e-4, radius * math.cos(s)), radius * squash * math.sin(s)) for s in steps]

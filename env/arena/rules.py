@@ -417,7 +417,9 @@ class Fight:
         d = self.distance
         if d > move.reach + PLAYER_RADIUS:
             return False
-        return d < 0.8 or abs(_angle_between(math.atan2(p.y - b.y, p.x - b.x), b.facing)) <= math.radians(move.arc_deg) / 2
+        return (
+            d < 0.8 or abs(_angle_between(math.atan2(p.y - b.y, p.x - b.x), b.facing)) <= math.radians(move.arc_deg) / 2
+        )
 
     def _hit_player(self, damage: float) -> bool:
         """True if the blow landed. A dodged blow may still land later in the same strike."""

@@ -25,9 +25,27 @@ MOVE_COLORS: dict[str, Color] = {
     "leap": (0.80, 0.30, 1.0),
 }
 PALETTES: list[dict[str, Color]] = [
-    {"high": (0.16, 0.22, 0.38), "low": (0.78, 0.56, 0.42), "floor": (0.46, 0.42, 0.38), "tile": (0.40, 0.365, 0.33), "land": (0.30, 0.30, 0.28)},
-    {"high": (0.20, 0.30, 0.42), "low": (0.66, 0.70, 0.70), "floor": (0.42, 0.44, 0.42), "tile": (0.365, 0.385, 0.37), "land": (0.27, 0.32, 0.27)},
-    {"high": (0.10, 0.10, 0.22), "low": (0.48, 0.34, 0.46), "floor": (0.38, 0.37, 0.43), "tile": (0.335, 0.325, 0.38), "land": (0.22, 0.21, 0.27)},
+    {
+        "high": (0.16, 0.22, 0.38),
+        "low": (0.78, 0.56, 0.42),
+        "floor": (0.46, 0.42, 0.38),
+        "tile": (0.40, 0.365, 0.33),
+        "land": (0.30, 0.30, 0.28),
+    },
+    {
+        "high": (0.20, 0.30, 0.42),
+        "low": (0.66, 0.70, 0.70),
+        "floor": (0.42, 0.44, 0.42),
+        "tile": (0.365, 0.385, 0.37),
+        "land": (0.27, 0.32, 0.27),
+    },
+    {
+        "high": (0.10, 0.10, 0.22),
+        "low": (0.48, 0.34, 0.46),
+        "floor": (0.38, 0.37, 0.43),
+        "tile": (0.335, 0.325, 0.38),
+        "land": (0.22, 0.21, 0.27),
+    },
 ]
 ASPECT = 16 / 9
 
@@ -65,7 +83,11 @@ class Scene:
             s = i / 9
             tone = tuple(a + (b - a) * s for a, b in zip(low, high, strict=True))
             z0, z1 = -2 + 4.2 * i, -2 + 4.2 * (i + 1)
-            ring = [[60 * math.cos(a), 60 * math.sin(a), z] for z in (z0, z1) for a in [k * math.tau / 16 for k in range(16)]]
+            ring = [
+                [60 * math.cos(a), 60 * math.sin(a), z]
+                for z in (z0, z1)
+                for a in [k * math.tau / 16 for k in range(16)]
+            ]
             faces = []
             for k in range(16):
                 a, b = k, (k + 1) % 16
@@ -103,19 +125,32 @@ class Scene:
         for k in range(pillars):
             a = start + k * math.tau / pillars
             tall = rng.uniform(1.2, 4.6)
-            pillar = lathe([(0.75, 0), (0.6, 0.3), (0.52, tall), (0.7, tall + 0.25), (0.01, tall + 0.26)], tuple(c * 1.15 for c in colors["floor"]), 7)
+            pillar = lathe(
+                [(0.75, 0), (0.6, 0.3), (0.52, tall), (0.7, tall + 0.25), (0.01, tall + 0.26)],
+                tuple(c * 1.15 for c in colors["floor"]),
+                7,
+            )
             pillar.set_pos(math.cos(a) * (radius + 1.9), math.sin(a) * (radius + 1.9), 0)
             pillar.reparent_to(self.root)
 
     def _build_figures(self) -> None:
         stone, moss, dark = (0.50, 0.47, 0.44), (0.40, 0.42, 0.40), (0.30, 0.28, 0.28)
-        self.boss = bodies.Figure(3.3, stone, moss, dark, bodies.hammer((0.55, 0.53, 0.50), (0.33, 0.22, 0.14)), stout=1.45)
+        self.boss = bodies.Figure(
+            3.3, stone, moss, dark, bodies.hammer((0.55, 0.53, 0.50), (0.33, 0.22, 0.14)), stout=1.45
+        )
         for x in (-0.08, 0.08):
             box(0.07, 0.05, 0.05, (1.0, 0.75, 0.2), at=(x, 0.20, 0.08)).reparent_to(self.boss.head)
         for x in (-0.2, 0.2):
             lathe([(0.07, 0), (0.01, 0.28)], (0.75, 0.72, 0.66), 5, at=(x, 0, 0.14)).reparent_to(self.boss.head)
         self.boss_head = self.boss.weapon.find("**/head")
-        self.player = bodies.Figure(1.8, (0.85, 0.66, 0.50), (0.75, 0.16, 0.14), (0.20, 0.20, 0.30), bodies.staff((0.95, 0.78, 0.25), (0.40, 0.25, 0.15)), stout=1.0)
+        self.player = bodies.Figure(
+            1.8,
+            (0.85, 0.66, 0.50),
+            (0.75, 0.16, 0.14),
+            (0.20, 0.20, 0.30),
+            bodies.staff((0.95, 0.78, 0.25), (0.40, 0.25, 0.15)),
+            stout=1.0,
+        )
         cape = box(0.44, 0.05, 0.80, (0.85, 0.20, 0.16), at=(0, -0.19, 0.18), taper=0.8)
         cape.reparent_to(self.player.torso)
         for figure in (self.boss, self.player):
@@ -162,7 +197,11 @@ class Scene:
         self.glow.set_depth_write(False)
         self.glow.reparent_to(self.root)
         # The flare: a four-pointed star that faces the camera.
-        tips = [(math.cos(k * math.pi / 4) * r, 0, math.sin(k * math.pi / 4) * r) for k in range(8) for r in [1.0 if k % 2 == 0 else 0.22]]
+        tips = [
+            (math.cos(k * math.pi / 4) * r, 0, math.sin(k * math.pi / 4) * r)
+            for k in range(8)
+            for r in [1.0 if k % 2 == 0 else 0.22]
+        ]
         self.star = flat([(0, 0, 0), *tips], [(0, 1 + (k + 1) % 8, 1 + k) for k in range(8)], (1, 1, 0.92))
         self.star.set_billboard_point_eye()
         self.star.set_two_sided(True)
@@ -183,7 +222,9 @@ class Scene:
         self.boss_bar = self._bar(-4.8, 3.98, 9.6, 0.30, (0.85, 0.16, 0.12))
         self.health_bar = self._bar(-7.6, -3.72, 5.2, 0.36, (0.88, 0.20, 0.20))
         self.stamina_bar = self._bar(-7.6, -4.20, 4.2, 0.26, (0.95, 0.82, 0.25))
-        self.pips = [self._card(-2.05 + 0.62 * k, -3.80, 0.46, 0.52, (0.25, 0.90, 0.35)) for k in range(self.task.player.heals)]
+        self.pips = [
+            self._card(-2.05 + 0.62 * k, -3.80, 0.46, 0.52, (0.25, 0.90, 0.35)) for k in range(self.task.player.heals)
+        ]
         self._card(6.46, -4.22, 1.08, 1.08, (0.05, 0.05, 0.07))
         self.skill_fill = self._card(6.54, -4.14, 0.92, 0.92, (1, 1, 1))
         self.name = self._text(self.task.title, 0, 4.12 + 0.28, 0.30)
@@ -265,7 +306,11 @@ class Scene:
                 fill.hide()
                 continue
             share = max(0.02, progress) if b.stage == "windup" else 1.0
-            x, y = (b.x, b.y) if not leap or progress >= LEAP_OFF or b.stage == "strike" else (fight.player.x, fight.player.y)
+            x, y = (
+                (b.x, b.y)
+                if not leap or progress >= LEAP_OFF or b.stage == "strike"
+                else (fight.player.x, fight.player.y)
+            )
             if leap and b.stage == "windup" and progress >= LEAP_OFF:
                 x, y = b.target_x, b.target_y
             for node in (area, fill):
@@ -297,7 +342,12 @@ class Scene:
         heading = math.degrees(math.atan2(b.y - p.y, b.x - p.x)) - 90
         self.player.root.set_pos_hpr(p.x, p.y, 0, heading, 0, 0)
         self.shadows[1].set_pos(p.x, p.y, 0)
-        tint = {"dodge": (1.5, 1.6, 1.9), "hurt": (2.0, 0.5, 0.5), "heal": (0.7, 1.5, 0.8), "skill": (0.7, 1.1, 1.9)}.get(p.state, (1, 1, 1))
+        tint = {
+            "dodge": (1.5, 1.6, 1.9),
+            "hurt": (2.0, 0.5, 0.5),
+            "heal": (0.7, 1.5, 0.8),
+            "skill": (0.7, 1.1, 1.9),
+        }.get(p.state, (1, 1, 1))
         self.player.root.set_color_scale(*tint, 1)
         for name, arc in self.arcs.items():
             low, high = (0.30, 0.62) if name == "light" else (0.50, 0.72)

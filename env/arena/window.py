@@ -34,7 +34,9 @@ class ArenaWindow:
 
     def __init__(self, title: str, width: int, height: int, profile: GameProfile) -> None:
         if not os.environ.get("DISPLAY"):
-            raise UserError("the Arena's window needs a display and DISPLAY is not set: start one, or run `make demo`, which starts its own")
+            raise UserError(
+                "the Arena's window needs a display and DISPLAY is not set: start one, or run `make demo`, which starts its own"
+            )
         self.engine = GraphicsEngine.get_global_ptr()
         wanted = WindowProperties.size(width, height)
         wanted.set_title(title)
@@ -43,7 +45,9 @@ class ArenaWindow:
             software_pipe("TinyXGraphicsPipe"), "window", 0, frame_buffer(), wanted, GraphicsPipe.BF_require_window
         )
         if not isinstance(self.window, GraphicsWindow):
-            raise UserError(f"the display {os.environ['DISPLAY']} gave the Arena no window: is an X server running there?")
+            raise UserError(
+                f"the display {os.environ['DISPLAY']} gave the Arena no window: is an X server running there?"
+            )
         data = NodePath("input")
         source = data.attach_new_node(MouseAndKeyboard(self.window, 0, "devices"))
         self.thrower = ButtonThrower("keys")

@@ -1,0 +1,236 @@
+"""The reference player at a real window: presses real keys into the Arena, so that a fight can be recorded without a
+person. It reads the true state that the window writes (`env play --log`), as late as a person would see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from combatvla.actions import WAIT_PLAN
+from combatvla.desktop.base import Desktop, Window, WindowGone
+from combatvla.desktop.display import own_display
+from combatvla.errors import UserError
+from combatvla.policy.base import Policy
+from combatvla.profiles import GameProfile, load_profile
+
+DECISION_S = 0.1
+"""Seconds from one decision to the next: the shortest step of `combatvla/Arena-v0`."""
+LOOP_S = 1 / 120
+START_S = 30.0
+"""Seconds the game has to open its window."""
+TRUTH_FILE = "truth.jsonl"
+"""The true states beside a recording; `tracker align` explains the actions from them."""
+
+
+@dataclass
+class Args:
+    """Lets the reference player fight in the Arena's window by pressing real keys, and records it.
+
+        combatvla tracker demonstrate --out sessions/reference-7 --seed 7
+        combatvla tracker align sessions/reference-7 --out data/reference
+
+    It opens the Arena itself (on a display of its own where there is none) and ends with the fight. Into an Arena that
+    is open already (`combatvla env play --log truth.jsonl`) it plays with `--truth truth.jsonl`.
+    """
+
+    out: Path | None = None
+    """Records into this session folder, true states included; without it nothing is recorded."""
+    seconds: float = 120.0
+    """Ends after so many seconds at the latest."""
+    task: str = "first"
+    """The fight."""
+    seed: int = 0
+    """The fight's seed, and the player's."""
+    size: str = "1280x720"
+    """The window's size in pixels."""
+    reaction_ms: int = 250
+    """How late the player sees what happens."""
+    fps: int = 30
+    """Pictures a second of the recording."""
+    game: str = "arena"
+    """The game's profile; the Arena is the only game that tells its true state."""
+    truth: Path | None = None
+    """The log of an Arena that is open already."""
+    json: bool = False
+    """Prints one JSON object as the last line."""
+
+
+@dataclass
+class Demonstration:
+    """How a demonstrated fight went."""
+
+    result: str | None = None
+    seconds: float = 0.0
+    decisions: int = 0
+    damage_dealt: float = 0.0
+    damage_taken: float = 0.0
+
+
+class TruthLog:
+    """Follows the log of `combatvla env play`. `latest()`: the newest whole line, None before the first."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise UserError(
+                f"the log {path} cannot be read ({error.strerror}): start `combatvla env play --log {path}` first"
+            ) from error
+        self._rest = b""
+        self._truth: dict[str, Any] | None = None
+
+    def latest(self) -> dict[str, Any] | None:
+        lines = (self._rest + self._file.read()).split(b"\n")
+        self._rest = lines.pop()
+        if lines:
+            try:
+                self._truth = json.loads(lines[-1])
+            except ValueError as error:
+                raise UserError(
+                    f"{self._file.name} is no log of `combatvla env play`: a line is no JSON ({error})"
+                ) from error
+        return self._truth
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def demonstrate(
+    desktop: Desktop,
+    window: Window,
+    profile: GameProfile,
+    truth: Path,
+    player: Policy,
+    seconds: float,
+    *,
+    seed: int = 0,
+) -> Demonstration:
+    """Has `player` press keys into `window` until the fight or the time is over. `WindowGone` when the window is closed
+    in mid-fight. While the window is without the focus nothing is pressed."""
+    from combatvla.desktop.inject import GuardedInjector, release_on_exit
+
+    done = Demonstration()
+    player.reset(seed)
+    log = TruthLog(truth)
+    start = time.monotonic()
+    with release_on_exit(GuardedInjector(desktop, window, profile, armed=True)) as injector:
+        try:
+            plan, decided = WAIT_PLAN, 0.0
+            while (now := time.monotonic()) < start + seconds:
+                state = log.latest()
+                if state is None:
+                    time.sleep(LOOP_S)
+                    continue
+                if now - decided >= DECISION_S:
+                    plan, decided = player.decide((), truth=state).plan, now
+                    done.decisions += 1
+                injector.set_held(plan.held_at((now - decided) * 1000))
+                done.seconds = now - start
+                done.result = state["result"]
+                done.damage_dealt, done.damage_taken = state["damage_dealt"], state["damage_taken"]
+                if done.result is not None:
+                    break
+                time.sleep(LOOP_S)
+        except WindowGone:
+            state = log.latest()
+            if state is None or state["result"] is None:
+                raise
+            done.result = state["result"]
+        finally:
+            log.close()
+    return done
+
+
+def main(argv: list[str]) -> int:
+    import tyro
+    from rich.console import Console
+
+    from combatvla.desktop import open_desktop
+    from env.players import ReferencePlayer
+    from tracker.record import Recorder
+
+    args = tyro.cli(Args, args=argv, prog="combatvla tracker demonstrate")
+    profile = load_profile(args.game)
+    if profile.name != "arena":
+        raise UserError(f"the reference player plays the arena only, got --game {args.game}: record a person instead")
+    console = Console(stderr=True)
+    player = ReferencePlayer(reaction_ms=args.reaction_ms)
+    with ExitStack() as stack:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        truth, game = (args.truth, None) if args.truth is not None else _open_arena(args, stack)
+        desktop = open_desktop()
+        stack.callback(desktop.close)
+        with console.status("waiting for the Arena's window"):
+            window = _find_window(desktop, profile, game)
+        recorder = Recorder(desktop, window, profile, args.out, fps=args.fps) if args.out else None
+        try:
+            with console.status(f"the reference player fights (seed {args.seed})"):
+                done = demonstrate(desktop, window, profile, truth, player, args.seconds, seed=args.seed)
+        finally:
+            if recorder is not None:
+                recorder.stop("the fight is over")
+                recorder.running(10)
+        if recorder is not None:
+            recorder.wait()
+            (args.out / TRUTH_FILE).write_bytes(truth.read_bytes())
+    console.print(
+        f"{done.result or 'not over'} after {done.seconds:.1f} s: dealt {done.damage_dealt:.0%}, "
+        f"taken {done.damage_taken:.0%}, {done.decisions} decisions" + (f", recorded in {args.out}" if args.out else "")
+    )
+    if args.json:
+        print(json.dumps({"session": args.out and str(args.out), "seed": args.seed, **vars(done)}))
+    return 0
+
+
+def _open_arena(args: Args, stack: ExitStack) -> tuple[Path, subprocess.Popen]:
+    """Opens the Arena (and a display, where there is none) until `stack` unwinds; gives its log and its process."""
+    if not os.environ.get("DISPLAY"):
+        stack.enter_context(own_display(1920, 1080))
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="combatvla-")))
+    (folder / TRUTH_FILE).touch()
+    command = ["env", "play", "--task", args.task, "--seed", str(args.seed), "--size", args.size]
+    with open(folder / "errors.txt", "wb") as errors:
+        game = subprocess.Popen(
+            [sys.executable, "-m", "combatvla", *command, "--log", str(folder / TRUTH_FILE)],
+            stderr=errors,
+            start_new_session=True,
+        )
+
+    def end() -> None:
+        game.terminate()
+        game.wait()
+
+    stack.callback(end)
+    return folder / TRUTH_FILE, game
+
+
+def _find_window(desktop: Desktop, profile: GameProfile, game: subprocess.Popen | None) -> Window:
+    """The Arena's window, with the focus. `UserError` when the game ended instead of opening one."""
+    until = time.monotonic() + START_S
+    while True:
+        try:
+            window = desktop.find_window(profile, wait_s=0.2 if game else START_S)
+            break
+        except UserError:
+            if game is None or time.monotonic() > until:
+                raise
+            if game.poll() is not None:
+                raise UserError(
+                    "the Arena did not open: run `combatvla env play` with the same options to see why"
+                ) from None
+    if not desktop.activate(window, timeout_s=5):
+        raise UserError("the Arena's window did not get the focus, so no keys can be sent: click on it and start again")
+    return window
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
