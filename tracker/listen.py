@@ -10,7 +10,7 @@ from pynput import keyboard, mouse
 from Xlib import XK, X
 
 from combatvla.desktop.base import Desktop, Window
-from combatvla.desktop.x11 import connect
+from combatvla.desktop.x11 import LOST, connect
 from combatvla.errors import UserError
 from tracker.session import EventRow
 
@@ -24,6 +24,24 @@ _NAMES = {
     "alt_gr": "alt",
     "esc": "escape",
 }
+
+
+class _Quiet:
+    """A listener that ends without a word when its display does."""
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except LOST:
+            pass
+
+
+class _Keyboard(_Quiet, keyboard.Listener):
+    pass
+
+
+class _Mouse(_Quiet, mouse.Listener):
+    pass
 
 
 class InputListener:
@@ -47,12 +65,10 @@ class InputListener:
         self._keyboard_map = connect()
         if not self._keyboard_map.has_extension("RECORD"):
             self._keyboard_map.close()
-            raise UserError(
-                "the keys cannot be listened to: this display lacks the RECORD extension of X11; turn it on"
-            )
+            raise UserError("the keys cannot be listened to: this display lacks the RECORD extension of X11")
         self._listeners = (
-            keyboard.Listener(on_press=self._key_down, on_release=self._key_up),
-            mouse.Listener(on_click=self._click),
+            _Keyboard(on_press=self._key_down, on_release=self._key_up),
+            _Mouse(on_click=self._click),
         )
         for listener in self._listeners:
             listener.start()
@@ -82,6 +98,8 @@ class InputListener:
     def close(self) -> None:
         for listener in self._listeners:
             listener.stop()
+        for listener in self._listeners:
+            listener.join(2)
         self.release()
         with self._lock:
             self._keyboard_map.close()

@@ -1,0 +1,378 @@
+"""From sessions to action-of-thought samples: which picture goes with which plan.
+
+1. Key events become intervals, one a press (`intervals`), and these become segments in which the same actions are held
+   (`segments`). Keys pressed or released together within `CHORD_MS` change the segment together. A tap is never lost, be
+   it shorter than a frame.
+2. Each segment is decided at its start, and a long one again every so often (`decisions`). What was held from there on
+   is the plan (`plan_at`).
+3. A decision goes with the nearest future picture, the paper's rule: i_j = argmin_i { t_frame_i >= t_action_j }
+   (`frame_of`); `reaction_offset` looks back from there to what the player reacted to.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import tyro
+
+from combatvla.actions import DURATIONS_MS, MAX_STEPS, MOVES, Action, Plan, Step, nearest_duration
+from combatvla.errors import UserError
+from combatvla.profiles import GameProfile, load_profile
+from tracker.dataset import Row, chat_row, encode_png, write_rows
+from tracker.session import EventRow, Session
+
+MS = 1_000_000
+CHORD_MS = 35
+"""Changes nearer than this are one change: fingers do not move at the same instant."""
+LATE_MS = 100
+"""A decision without a picture this soon after it has none (the window was without the focus, or the end is torn)."""
+TRUTH_MS = 100
+"""A true state farther than this from the picture does not explain it."""
+
+
+@dataclass
+class Args:
+    """Turns sessions into an action-of-thought dataset (chat rows in Parquet).
+
+    combatvla tracker align sessions/first --out data/first
+    combatvla tracker align sessions/* --out data/mine --frames 4 --reaction-offset-ms 150
+    combatvla train sft --data data/mine --out checkpoints/mine
+    """
+
+    sessions: tyro.conf.Positional[list[Path]]
+    """Folders made by `combatvla tracker record` or `combatvla tracker demonstrate`."""
+    out: Path
+    """The dataset's folder."""
+    game: str | None = None
+    """Another profile than the one a session was recorded with (name or path)."""
+    frames: int = 1
+    """Pictures a sample, the last one at the decision (the paper: 4)."""
+    spacing_ms: int = 100
+    """Milliseconds from one picture of a sample to the next."""
+    reaction_offset_ms: int = 0
+    """The picture is that of so many milliseconds before the action: what the player reacted to (0: the paper's rule)."""
+    every_ms: int = 200
+    """What is held for long is decided again this often; 0: at changes only."""
+    horizon_ms: int = 300
+    """Steps that begin within so many milliseconds belong to the plan, three at most."""
+    dialect: Literal["compact", "json"] = "compact"
+    """How the answer is written."""
+    order: Literal["action_first", "thought_first"] = "action_first"
+    """What comes first in the answer."""
+    truth: Path | None = None
+    """The log of true states (`env play --log`) that explains the actions; by default truth.jsonl in the session."""
+    width: int = 196
+    """Width of the pictures; a multiple of 28."""
+    height: int = 112
+    """Height of the pictures; a multiple of 28."""
+    json: bool = False
+    """Prints one JSON object as the last line."""
+
+
+class Interval(NamedTuple):
+    """An action's input was down from `start_ns` until `end_ns`."""
+
+    action: Action
+    start_ns: int
+    end_ns: int
+
+
+class Segment(NamedTuple):
+    """`held` did not change from `start_ns` until `end_ns`."""
+
+    start_ns: int
+    end_ns: int
+    held: frozenset[Action]
+
+
+class Sample(NamedTuple):
+    """A decision and the pictures it goes with, as indices into the session's frames, oldest first."""
+
+    t_ns: int
+    plan: Plan
+    frames: tuple[int, ...]
+
+
+@dataclass
+class Alignment:
+    """What was made of the sessions."""
+
+    samples: int = 0
+    without_picture: int = 0
+    """Decisions that no picture goes with."""
+    explained: int = 0
+    """Samples explained from the true state."""
+    actions: dict[str, int] = field(default_factory=dict)
+    """How many samples begin with which action."""
+
+
+def intervals(events: Sequence[EventRow], profile: GameProfile, end_ns: int) -> list[Interval]:
+    """One interval a press of a key of the profile, in order of their starts. A key that is never released is held
+    until `end_ns`; a second press without a release and a release without a press are dropped. An interval lasts at
+    least a nanosecond and those of one action do not touch, so that no press is lost."""
+    actions = {key: action for action, key in profile.keys.items()}
+    down: dict[Action, int] = {}
+    last_end: dict[Action, int] = {}
+    found: list[Interval] = []
+
+    def close(action: Action, t_ns: int) -> None:
+        start = max(down.pop(action), last_end.get(action, 0) + 1)
+        last_end[action] = max(t_ns, start + 1)
+        found.append(Interval(action, start, last_end[action]))
+
+    for event in sorted(events, key=lambda e: e.t_ns):
+        action = actions.get(event.key)
+        if action is None:
+            continue
+        if event.down:
+            down.setdefault(action, event.t_ns)
+        elif action in down:
+            close(action, event.t_ns)
+    for action in list(down):
+        close(action, end_ns)
+    return sorted(found, key=lambda i: (i.start_ns, i.action))
+
+
+def segments(pressed: Sequence[Interval], start_ns: int, end_ns: int, chord_ms: float = CHORD_MS) -> list[Segment]:
+    """Cuts the time from `start_ns` to `end_ns` where the held set changes. Opposite moves cancel out.
+
+    A segment shorter than `chord_ms` joins a neighbour if that neither hides a press nor a release between two presses:
+    each of its actions is held in a neighbour, and none is held in both neighbours but not in it.
+    """
+    times = {start_ns, end_ns}
+    times.update(t for i in pressed for t in (i.start_ns, i.end_ns) if start_ns < t < end_ns)
+    cuts = sorted(times)
+    starts: dict[int, list[Action]] = {}
+    ends: dict[int, list[Action]] = {}
+    for i in pressed:
+        if i.end_ns > start_ns and i.start_ns < end_ns:
+            starts.setdefault(max(i.start_ns, start_ns), []).append(i.action)
+            ends.setdefault(i.end_ns, []).append(i.action)
+    held: set[Action] = set()
+    raw: list[Segment] = []
+    for begin, end in zip(cuts, cuts[1:], strict=False):
+        held.difference_update(ends.get(begin, ()))
+        held.update(starts.get(begin, ()))
+        effective = _without_opposites(held)
+        if raw and raw[-1].held == effective:
+            raw[-1] = raw[-1]._replace(end_ns=end)
+        else:
+            raw.append(Segment(begin, end, effective))
+    return _join_chords(raw, int(chord_ms * MS))
+
+
+def _without_opposites(held: set[Action]) -> frozenset[Action]:
+    for pair in ({Action.MOVE_FORWARD, Action.MOVE_BACK}, {Action.MOVE_LEFT, Action.MOVE_RIGHT}):
+        if pair <= held:
+            held = held - pair
+    return frozenset(held)
+
+
+def _join_chords(raw: list[Segment], chord_ns: int) -> list[Segment]:
+    done: list[Segment] = []
+    ahead = list(reversed(raw))
+    while ahead:
+        segment = ahead.pop()
+        if done and done[-1].held == segment.held:  # its neighbour between them has joined one of the two
+            done[-1] = done[-1]._replace(end_ns=segment.end_ns)
+            continue
+        if done and ahead and segment.end_ns - segment.start_ns < chord_ns:
+            before, after = done[-1].held, ahead[-1].held
+            if segment.held <= before | after and before & after <= segment.held:
+                if segment.held <= before and not segment.held <= after:
+                    done[-1] = done[-1]._replace(end_ns=segment.end_ns)
+                else:
+                    ahead[-1] = ahead[-1]._replace(start_ns=segment.start_ns)
+                continue
+        done.append(segment)
+    return done
+
+
+def decisions(cut: Sequence[Segment], every_ms: int) -> Iterator[tuple[int, int]]:
+    """When it is decided: (index of the segment, time), at each segment's start and every `every_ms` within it."""
+    for i, segment in enumerate(cut):
+        yield i, segment.start_ns
+        if every_ms:
+            # Not in the last moments: what is decided there is the next segment.
+            for t_ns in range(segment.start_ns + every_ms * MS, segment.end_ns - CHORD_MS * MS, every_ms * MS):
+                yield i, t_ns
+
+
+def plan_at(cut: Sequence[Segment], index: int, t_ns: int, horizon_ms: int) -> Plan:
+    """What is held from `t_ns` (within segment `index`) on: that segment's rest, and the segments that begin within
+    `horizon_ms`, three steps at most. Durations are rounded to those a step may have."""
+    steps: list[Step] = []
+    begin = t_ns
+    for segment in cut[index:]:
+        if len(steps) == MAX_STEPS or (steps and segment.start_ns - t_ns >= horizon_ms * MS):
+            break
+        length_ms = (segment.end_ns - begin) / MS
+        steps.append(Step(segment.held or frozenset({Action.WAIT}), nearest_duration(length_ms)))
+        if length_ms > DURATIONS_MS[-1]:
+            break  # longer than a step can say: what follows is another plan's
+        begin = segment.end_ns
+    return Plan(tuple(steps))
+
+
+def frame_of(frame_times: Sequence[int], t_ns: int) -> int | None:
+    """The paper's rule: the first frame not before `t_ns`; None when there is none within `LATE_MS`."""
+    i = bisect.bisect_left(frame_times, t_ns)
+    return i if i < len(frame_times) and frame_times[i] - t_ns <= LATE_MS * MS else None
+
+
+def window_of(frame_times: Sequence[int], last: int, count: int, spacing_ms: int) -> tuple[int, ...]:
+    """`count` frames up to `last`, `spacing_ms` apart, oldest first; fewer where the recording has a gap or begins."""
+    chosen = [last]
+    for k in range(1, count):
+        t_ns = frame_times[last] - k * spacing_ms * MS
+        i = bisect.bisect_right(frame_times, t_ns) - 1
+        if i < 0 or t_ns - frame_times[i] > LATE_MS * MS:
+            break
+        chosen.append(min(i, chosen[-1]))
+    return tuple(reversed(chosen))
+
+
+def samples(session: Session, profile: GameProfile, args: Args, counts: Alignment) -> list[Sample]:
+    """The decisions of a session with their pictures, in order of the pictures."""
+    times = [f.t_ns for f in session.frames]
+    if not times:
+        return []
+    cut = segments(intervals(session.events, profile, times[-1]), times[0], times[-1])
+    found = []
+    for index, t_ns in decisions(cut, args.every_ms):
+        last = frame_of(times, max(t_ns - args.reaction_offset_ms * MS, times[0]))
+        if last is None:
+            counts.without_picture += 1
+            continue
+        plan = plan_at(cut, index, t_ns, args.horizon_ms)
+        found.append(Sample(t_ns, plan, window_of(times, last, args.frames, args.spacing_ms)))
+    return sorted(found, key=lambda s: (s.frames[-1], s.t_ns))
+
+
+class TruthTrack:
+    """The true states of a fight by time. `UserError` when `path` is no log of `combatvla env play`."""
+
+    def __init__(self, path: Path) -> None:
+        self._times: list[int] = []
+        self._states: list[dict[str, Any]] = []
+        try:
+            lines = path.read_bytes().splitlines(keepends=True)
+            for line in lines:
+                if line.endswith(b"\n"):  # a killed game leaves a torn last line
+                    state = json.loads(line)
+                    self._times.append(int(state["t_ns"]))
+                    self._states.append(state)
+        except OSError as error:
+            raise UserError(f"the log of true states {path} cannot be read: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"{path}, line {len(self._times) + 1}, is no true state; expected a log made by `combatvla env play --log`"
+            ) from error
+
+    def at(self, t_ns: int) -> dict[str, Any] | None:
+        """The state nearest to `t_ns`, None when it is farther than `TRUTH_MS`."""
+        i = bisect.bisect_left(self._times, t_ns)
+        near = [j for j in (i - 1, i) if 0 <= j < len(self._times)]
+        best = min(near, key=lambda j: abs(self._times[j] - t_ns), default=None)
+        return None if best is None or abs(self._times[best] - t_ns) > TRUTH_MS * MS else self._states[best]
+
+
+def rows(
+    session: Session, profile: GameProfile, args: Args, truth: TruthTrack | None, counts: Alignment
+) -> Iterator[Row]:
+    """The session's samples as chat rows. One pass through the video; only the pictures that a coming sample still
+    needs are kept, prepared as the model sees them."""
+    from combatvla.aot import AoT, encode
+    from combatvla.vision import FrameSpec
+    from tracker.explain import explain, intent
+
+    spec = FrameSpec(args.width, args.height)
+    waiting = list(reversed(samples(session, profile, args, counts)))
+    needed = {i for s in waiting for i in s.frames}
+    position = {row.index: i for i, row in enumerate(session.frames)}
+    pictures: dict[int, bytes] = {}
+    for row, pixels in session.pictures():
+        i = position[row.index]
+        if i in needed:
+            pictures[i] = encode_png(spec.prepare(pixels))
+        while waiting and waiting[-1].frames[-1] <= i:
+            sample = waiting.pop()
+            if not all(j in pictures for j in sample.frames):
+                counts.without_picture += 1  # a hole in the video
+                continue
+            last = session.frames[sample.frames[-1]]
+            state = truth.at(last.t_ns) if truth else None
+            steps = [intent(Plan((step,))) for step in sample.plan.steps]
+            if state is not None:
+                steps[0] = explain(state, sample.plan)
+                counts.explained += 1
+            counts.samples += 1
+            first = _kind(sample.plan)
+            counts.actions[first] = counts.actions.get(first, 0) + 1
+            yield chat_row(
+                profile.prompt,
+                [pictures[j] for j in sample.frames],
+                encode(AoT(sample.plan, tuple(steps)), args.dialect, args.order),
+                source="session",
+                t_ns=last.t_ns,
+                session=session.name,
+                frame_index=last.index,
+                plan=encode(AoT(sample.plan), order="thought_first"),
+            )
+        if waiting:
+            oldest = min(s.frames[0] for s in waiting[-2 * args.frames :])
+            for j in [j for j in pictures if j < oldest]:
+                del pictures[j]
+    counts.without_picture += len(waiting)  # the torn end of a killed recording
+
+
+def _kind(plan: Plan) -> str:
+    """The most telling action of a plan's first step, for the table."""
+    ordered = plan.steps[0].ordered()
+    return next((a for a in ordered if a not in MOVES and a is not Action.SPRINT), ordered[0]).value
+
+
+def main(argv: list[str]) -> int:
+    args = tyro.cli(Args, args=argv, prog="combatvla tracker align")
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    if args.frames < 1 or args.spacing_ms < 1 or min(args.every_ms, args.horizon_ms, args.reaction_offset_ms) < 0:
+        raise UserError("--frames and --spacing-ms start at 1, the other numbers at 0")
+    if args.truth is not None and len(args.sessions) > 1:
+        raise UserError("--truth goes with one session: align several one by one, or put each log in as truth.jsonl")
+    if args.width % 28 or args.height % 28 or min(args.width, args.height) < 28:
+        raise UserError(f"--width and --height are multiples of 28, got {args.width}x{args.height}")
+    console = Console(stderr=True)
+    opened = [Session(folder) for folder in args.sessions]  # a wrong path is known before the work begins
+    counts = Alignment()
+
+    def all_rows() -> Iterator[Row]:
+        for session in track(opened, "aligning", console=console, transient=True):
+            log = args.truth or session.folder / "truth.jsonl"
+            truth = TruthTrack(log) if args.truth or log.is_file() else None
+            yield from rows(session, load_profile(args.game or session.info.game), args, truth, counts)
+
+    write_rows(args.out, all_rows())
+    table = Table("begins with", "samples")
+    for action, number in sorted(counts.actions.items(), key=lambda item: -item[1]):
+        table.add_row(action, str(number))
+    console.print(table)
+    console.print(
+        f"{counts.samples} samples ({counts.explained} explained from true states, {counts.without_picture} decisions "
+        f"without a picture) from {len(opened)} sessions in {args.out}"
+    )
+    if args.json:
+        print(json.dumps({"out": str(args.out), "sessions": len(opened), **vars(counts)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
