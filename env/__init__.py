@@ -1,4 +1,4 @@
-"""The Arena and its Gymnasium environments. Importing this package makes `gymnasium.make("combatvla/Arena-v0")` work."""
+"""The Arena and its Gymnasium environments. Importing this package registers `combatvla/Arena-v0`."""
 
 from gymnasium.envs.registration import register, registry
 

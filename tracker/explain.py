@@ -34,8 +34,8 @@ _VERBS = {
 def explain(truth: Mapping[str, Any], plan: Plan) -> str:
     """One sentence for a plan of the moment `truth` (see `Fight.truth`). Its last words name the first step."""
     player, boss = truth["player"], truth["boss"]
-    seen = f"{_enemy(boss)}, {_distance(truth['distance'])}; health {_level(player['health'])}, stamina {_level(player['stamina'])}"
-    return f"{seen}: {intent(plan)}."
+    health, stamina = _level(player["health"]), _level(player["stamina"])
+    return f"{_enemy(boss)}, {_distance(truth['distance'])}; health {health}, stamina {stamina}: {intent(plan)}."
 
 
 def intent(plan: Plan) -> str:

@@ -22,7 +22,9 @@ from env.arena.scene import Scene
 
 load_prc_file_data(
     "combatvla",
-    "load-display p3tinydisplay\naudio-library-name null\nnotify-level-display fatal\nnotify-level-x11display fatal\n",
+    # Transforms are freed when the last user goes: nobody runs Panda3D's collector here, and memory would grow.
+    "garbage-collect-states 0\nload-display p3tinydisplay\naudio-library-name null\n"
+    "notify-level-display fatal\nnotify-level-x11display fatal\n",
 )
 # By default solid parts are drawn in the order of their states' addresses, so that faces at equal depth differ from run
 # to run. In the order of the scene graph the picture is the same to the bit.

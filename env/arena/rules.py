@@ -153,7 +153,7 @@ class Fight:
         return self.player.t / self.player.total if self.player.total else 0.0
 
     def truth(self) -> dict:
-        """The true state as plain JSON values: for labels, rewards, logs and reference players; never an observation."""
+        """The true state as plain JSON values, for labels, rewards, logs and reference players: no observation."""
         p, b, stats = self.player, self.boss, self.task.player
         impact = round((b.total - b.t) * 1000 / TICK_HZ) if b.stage == "windup" else 0 if b.stage == "strike" else None
         return {

@@ -35,7 +35,8 @@ class ArenaWindow:
     def __init__(self, title: str, width: int, height: int, profile: GameProfile) -> None:
         if not os.environ.get("DISPLAY"):
             raise UserError(
-                "the Arena's window needs a display and DISPLAY is not set: start one, or run `make demo`, which starts its own"
+                "the Arena's window needs a display and DISPLAY is not set: "
+                "start one, or run `make demo`, which starts its own"
             )
         self.engine = GraphicsEngine.get_global_ptr()
         wanted = WindowProperties.size(width, height)

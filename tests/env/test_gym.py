@@ -135,7 +135,7 @@ def test_players_are_as_strong_as_they_say():
 
 
 def test_telegraphs_differ_at_the_models_size():
-    """Of every move and of calm: pictures of two fights agree on the move more than pictures of one fight do across moves."""
+    """What a wind-up changes in the picture is more alike between two places than between two moves."""
     spec, renderer = FrameSpec(), Renderer(640, 360)
     looks: dict[str, list[np.ndarray]] = {}
     for seed in (1, 2):

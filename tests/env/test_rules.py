@@ -136,7 +136,7 @@ def test_skill_freezes_the_boss_and_cools_down(fight):
 
 def test_moves_are_relative_to_the_boss_and_sprint_is_faster(fight):
     facing(fight, 6.0)
-    fight.task  # the boss approaches too, so compare with standing still
+    # The boss approaches too, so compare with standing still.
     still = Fight(load_task("first"), 7)
     facing(still, 6.0)
     hold(still, ticks=30)
