@@ -1,8 +1,8 @@
 """From sessions to action-of-thought samples: which picture goes with which plan.
 
 1. Key events become intervals, one a press (`intervals`), and these become segments in which the same actions are held
-   (`segments`). Keys pressed or released together within `CHORD_MS` change the segment together. A tap is never lost, be
-   it shorter than a frame.
+   (`segments`). Keys pressed or released together within `CHORD_MS` change the segment together. A tap is never lost,
+   be it shorter than a frame.
 2. Each segment is decided at its start, and a long one again every so often (`decisions`). What was held from there on
    is the plan (`plan_at`).
 3. A decision goes with the nearest future picture, the paper's rule: i_j = argmin_i { t_frame_i >= t_action_j }
@@ -40,9 +40,11 @@ TRUTH_MS = 100
 class Args:
     """Turns sessions into an action-of-thought dataset (chat rows in Parquet).
 
-    combatvla tracker align sessions/first --out data/first
-    combatvla tracker align sessions/* --out data/mine --frames 4 --reaction-offset-ms 150
-    combatvla train sft --data data/mine --out checkpoints/mine
+        combatvla tracker align sessions/first --out data/first
+        combatvla tracker align sessions/* --out data/mine --frames 4 --reaction-offset-ms 150
+        combatvla train sft --data data/mine --out checkpoints/mine
+
+    Each sample is a picture (or several), what was pressed from then on, and why.
     """
 
     sessions: tyro.conf.Positional[list[Path]]
@@ -56,7 +58,7 @@ class Args:
     spacing_ms: int = 100
     """Milliseconds from one picture of a sample to the next."""
     reaction_offset_ms: int = 0
-    """The picture is that of so many milliseconds before the action: what the player reacted to (0: the paper's rule)."""
+    """The picture is that of so many milliseconds before the action, what the player reacted to (paper: 0)."""
     every_ms: int = 200
     """What is held for long is decided again this often; 0: at changes only."""
     horizon_ms: int = 300
@@ -272,7 +274,7 @@ class TruthTrack:
             raise UserError(f"the log of true states {path} cannot be read: {error.strerror}") from error
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(
-                f"{path}, line {len(self._times) + 1}, is no true state; expected a log made by `combatvla env play --log`"
+                f"{path}, line {len(self._times) + 1}, is no true state: expected a log of `combatvla env play --log`"
             ) from error
 
     def at(self, t_ns: int) -> dict[str, Any] | None:
@@ -325,10 +327,9 @@ def rows(
                 frame_index=last.index,
                 plan=encode(AoT(sample.plan), order="thought_first"),
             )
-        if waiting:
-            oldest = min(s.frames[0] for s in waiting[-2 * args.frames :])
-            for j in [j for j in pictures if j < oldest]:
-                del pictures[j]
+        oldest_ns = row.t_ns - ((args.frames - 1) * args.spacing_ms + LATE_MS) * MS
+        for j in [j for j in pictures if session.frames[j].t_ns < oldest_ns]:
+            del pictures[j]  # no coming sample looks back that far
     counts.without_picture += len(waiting)  # the torn end of a killed recording
 
 
@@ -344,6 +345,8 @@ def main(argv: list[str]) -> int:
     from rich.progress import track
     from rich.table import Table
 
+    if not args.sessions:
+        raise UserError("no session given: name the folders that `combatvla tracker record` made")
     if args.frames < 1 or args.spacing_ms < 1 or min(args.every_ms, args.horizon_ms, args.reaction_offset_ms) < 0:
         raise UserError("--frames and --spacing-ms start at 1, the other numbers at 0")
     if args.truth is not None and len(args.sessions) > 1:
