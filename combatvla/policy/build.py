@@ -30,7 +30,9 @@ ROPE_THETA = 50.0
 """Text positions are few: with Qwen's 1e6 an image's width axis would hardly turn at all, and sight is learnt later."""
 
 
-def build_model(preset: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0) -> Qwen2_5_VLForConditionalGeneration:
+def build_model(
+    preset: str, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0
+) -> Qwen2_5_VLForConditionalGeneration:
     """A freshly initialised model (fp32) of a preset for this tokenizer. `UserError` for an unknown preset."""
     import torch
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration

@@ -81,14 +81,18 @@ def save_checkpoint(
         os.replace(part, folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"cannot write the checkpoint {folder}: {error.strerror or error}; free space or choose another --out") from error
+        raise UserError(
+            f"cannot write the checkpoint {folder}: {error.strerror or error}; free space or choose another --out"
+        ) from error
 
 
 def read_info(folder: str | Path) -> PolicyInfo:
     """`combatvla.json` of a policy's folder. `UserError` when the folder is missing or not one of ours."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"no checkpoint at {folder}: expected the folder that `combatvla train sft` writes, or the name tiny")
+        raise UserError(
+            f"no checkpoint at {folder}: expected the folder that `combatvla train sft` writes, or the name tiny"
+        )
     path = folder / INFO_FILE
     if not path.is_file():
         raise UserError(

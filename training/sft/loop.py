@@ -21,9 +21,13 @@ from combatvla.vision import FrameSpec
 from training.sft import state
 from training.sft.data import ACTION, ANSWER, EXPLANATION, Batch, Batcher, Samples, load_samples, texts
 from training.sft.measure import measure
+from training.sft.team import Team
 
 if TYPE_CHECKING:
     from training.sft.train import Args
+
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Probes(torch.nn.Module):
@@ -74,6 +78,22 @@ def batch_loss(net: Net, batch: Batch, weights: torch.Tensor) -> tuple[torch.Ten
     w = weights[batch.kinds.long()]
     loss = (F.cross_entropy(logits, batch.targets, reduction="none") * w).sum() / w.sum()
     return loss, logits, image_tokens
+
+
+def faster_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where it multiplies faster than float32 (GPUs, some CPUs), else float32. Takes a few milliseconds."""
+    if device.type != "cpu":
+        return torch.bfloat16
+    best = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = torch.ones(2048, 192, dtype=dtype), torch.ones(512, 192, dtype=dtype)
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            F.linear(a, b)
+            times.append(time.perf_counter() - start)
+        best[dtype] = min(times)
+    return min(best, key=best.__getitem__)
 
 
 def schedule(progress: float, warmup: float, decay: float) -> float:
@@ -137,92 +157,147 @@ def train(args: Args) -> dict[str, Any]:
     """Trains as `args` say; returns the last measurement."""
     if (args.minutes is None) == (args.steps is None):
         raise UserError("say how long to train: --minutes or --steps, one of them")
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    torch.set_num_threads(args.threads)
-    device = torch.device("cuda" if args.device == "auto" and torch.cuda.is_available() else args.device.replace("auto", "cpu"))
-    console.print("reading the data ...")
-    model, tokenizer, info, samples = prepare(args)
-    rows = np.random.default_rng(args.seed).permutation(len(samples))
-    held, rows = rows[: min(args.held_out, len(rows) // 5)], rows[min(args.held_out, len(rows) // 5) :]
-    model.to(device).train()
-    net, batcher = Net(model, samples.spec), Batcher(samples, tokenizer)
-    probes = Probes(samples, model.config.text_config.hidden_size).to(device)
-    console.print(
-        f"{len(rows)} rows of {samples.frames.shape[1]} frames to train on, {len(held)} held out, vocabulary {len(tokenizer)}, "
-        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, on {device}"
+    device = torch.device(
+        "cuda" if args.device == "auto" and torch.cuda.is_available() else args.device.replace("auto", "cpu")
     )
-    weights = torch.zeros(4, device=device)
-    weights[ACTION], weights[EXPLANATION], weights[ANSWER] = 1.0, args.explanation_weight, 1.0
-    matrices = [p for p in model.parameters() if p.ndim > 1] + [probes.out.weight]
-    vectors = [p for p in model.parameters() if p.ndim == 1] + [probes.out.bias, *probes.norm.parameters()]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": args.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
-        lr=args.lr,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
-    average = {k: v.detach().clone() for k, v in model.named_parameters()} if args.ema else None
-    side = args.out.with_name(args.out.name + ".training")
-    step, spent = state.load(side, model, probes, optimizer, average) if args.resume else (0, 0.0)
-    log = Curves(side / "curves", step)
-    stream = batches(batcher, rows, args.batch, args.turns, args.seed + step)
-    began, last_eval, report, seen = time.monotonic() - spent, time.monotonic(), {}, 0
+    torch.set_num_threads(1)  # until the team has forked: a pool of threads does not survive that
+    run = Run(args, device)
+    size = args.threads if device.type == "cpu" and args.batch >= args.threads else 1
+    run.team = Team([*run.model.parameters(), *run.probes.parameters()], size)
+    run.team.start(run.loop)
+    try:
+        return run.loop()
+    finally:
+        run.team.close()
 
-    def progress() -> float:
-        return step / args.steps if args.steps else (time.monotonic() - began) / (args.minutes * 60)
 
-    def pause_and_measure() -> dict[str, Any]:
-        with state.swapped(model, average):
-            found = measure(net, batcher, held, weights)
-            save_checkpoint(args.out, model, tokenizer, info)
-        state.save(side, model, probes, optimizer, average, step, time.monotonic() - began)
-        log.add("held_out", found, step)
-        console.print(
-            f"{progress():4.0%}  step {step:6d}  {(time.monotonic() - began) / 60:5.1f} min  "
-            + "  ".join(f"{k} {v:.3f}" for k, v in found.items() if not k.startswith(("recall", "question")))
+class Run:
+    """One training run: what is built before the team forks, and the loop that every process of it goes through."""
+
+    team: Team
+
+    def __init__(self, args: Args, device: torch.device):
+        from rich.console import Console
+
+        self.args, self.device, self.console = args, device, Console(stderr=True, highlight=False)
+        self.console.print("reading the data ...")
+        self.model, self.tokenizer, self.info, samples = prepare(args)
+        order = np.random.default_rng(args.seed).permutation(len(samples))
+        kept = min(args.held_out, len(order) // 5)
+        self.held, self.rows = order[:kept], order[kept:]
+        self.model.to(device).train()
+        self.net, self.batcher = Net(self.model, samples.spec), Batcher(samples, self.tokenizer)
+        self.probes = Probes(samples, self.model.config.text_config.hidden_size).to(device)
+        self.precision = faster_precision(device) if args.precision == "auto" else PRECISIONS[args.precision]
+        self.weights = torch.zeros(4, device=device)
+        self.weights[ACTION], self.weights[EXPLANATION], self.weights[ANSWER] = 1.0, args.explanation_weight, 1.0
+        matrices = [p for p in self.model.parameters() if p.ndim > 1] + [self.probes.out.weight]
+        vectors = [p for p in self.model.parameters() if p.ndim == 1] + [
+            self.probes.out.bias,
+            *self.probes.norm.parameters(),
+        ]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": args.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+            lr=args.lr,
+            betas=(0.9, 0.98),
+            fused=True,
         )
-        return found
+        self.ema = {k: v.detach().clone() for k, v in self.model.named_parameters()} if args.ema else None
+        self.side = args.out.with_name(args.out.name + ".training")
+        self.step, self.spent = 0, 0.0
+        if args.resume:
+            self.step, self.spent = state.load(self.side, self.model, self.probes, self.optimizer, self.ema)
+        self.console.print(
+            f"{len(self.rows)} rows of {samples.frames.shape[1]} frames to train on, {kept} held out; vocabulary "
+            f"{len(self.tokenizer)}; {sum(p.numel() for p in self.model.parameters()) / 1e6:.2f} M parameters; "
+            f"{self.precision} on {device}"
+        )
 
-    window = time.monotonic()
-    while (now := progress()) < 1:
-        factor = schedule(now, args.warmup, args.decay)
-        for group in optimizer.param_groups:
-            group["lr"] = args.lr * factor
-        index, batch = next(stream)
-        batch = to_device(batch, device)
-        with torch.autocast(device.type, torch.bfloat16):
-            loss, _, image_tokens = batch_loss(net, batch, weights)
-        probe_weight = args.probe * max(0.0, 1 - 2 * now)
+    def progress(self) -> float:
+        """How much of the run is over."""
+        args = self.args
+        return self.step / args.steps if args.steps else (time.monotonic() - self.began) / (args.minutes * 60)
+
+    def loop(self) -> dict[str, Any]:
+        """Trains to the end; rank 0 measures, saves and reports."""
+        args, team, first = self.args, self.team, self.team.rank == 0
+        shard = self.rows[team.rank :: team.size]
+        stream = batches(
+            self.batcher, shard, args.batch // team.size, args.turns, args.seed + 1000 * team.rank + self.step
+        )
+        self.began = time.monotonic() - self.spent
+        log = Curves(self.side / "curves", self.step) if first else None
+        last_eval = window = time.monotonic()
+        seen = 0
+        # Every rank follows rank 0's clock, told at each meeting, so that all take the same steps.
+        now = self.step / args.steps if args.steps else self.spent / (args.minutes * 60)
+        while now < 1:
+            factor = schedule(now, args.warmup, args.decay)
+            for group in self.optimizer.param_groups:
+                group["lr"] = args.lr * factor
+            probe_weight = args.probe * max(0.0, 1 - 2 * now)
+            index, batch = next(stream)
+            team.row.zero_()
+            loss, probe_loss = self.backward(index, to_device(batch, self.device), probe_weight)
+            self.step, seen = self.step + 1, seen + len(index) * team.size
+            now = team.average(self.progress())
+            norm = team.clip(args.clip)
+            self.optimizer.step()
+            if self.ema is not None:
+                state.blend(self.ema, self.model, min(args.ema, (1 + self.step) / (10 + self.step)))
+            if first and self.step % 25 == 0:
+                rate = seen / (time.monotonic() - window)
+                window, seen = time.monotonic(), 0
+                curves = {
+                    "loss": loss.item(),
+                    "gradient_norm": norm.item(),
+                    "lr": args.lr * factor,
+                    "samples_per_s": rate,
+                }
+                if probe_weight:
+                    curves["probe_loss"] = probe_loss.item()
+                log.add("train", curves, self.step)
+                if self.step % 100 == 0:
+                    line = "  ".join(f"{k} {v:.4g}" for k, v in curves.items())
+                    self.console.print(f"[dim]{now:4.0%}  step {self.step:6d}  {line}", soft_wrap=True)
+            if first and time.monotonic() - last_eval > args.eval_every:
+                log.add("held_out", self.measure_and_save(), self.step)
+                last_eval = window = time.monotonic()
+                seen = 0
+        if not first:
+            return {}
+        found = self.measure_and_save()
+        log.add("held_out", found, self.step)
+        log.close()
+        self.console.print(f"saved {args.out}; curves: tensorboard --logdir {self.side}", soft_wrap=True)
+        return {"steps": self.step, **found}
+
+    def backward(self, index: np.ndarray, batch: Batch, probe_weight: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Adds the batch's gradient; returns the two losses."""
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32):
+            loss, _, image_tokens = batch_loss(self.net, batch, self.weights)
+        probe_loss = loss.new_zeros(())
         total = loss
         if probe_weight:
-            probe_loss = probes(image_tokens.unflatten(0, (len(index), -1)), index)
+            probe_loss = self.probes(image_tokens.unflatten(0, (len(index), -1)), index)
             total = loss + probe_weight * probe_loss
         total.backward()
-        norm = torch.nn.utils.clip_grad_norm_([*model.parameters(), *probes.parameters()], args.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        step, seen = step + 1, seen + len(index)
-        if average is not None:
-            state.blend(average, model, min(args.ema, (1 + step) / (10 + step)))
-        if step % 25 == 0:
-            rate = seen / (time.monotonic() - window)
-            window, seen = time.monotonic(), 0
-            curves = {"loss": loss.item(), "gradient_norm": norm.item(), "lr": args.lr * factor, "samples_per_s": rate}
-            if probe_weight:
-                curves["probe_loss"] = probe_loss.item()
-            log.add("train", curves, step)
-            if step % 100 == 0:
-                console.print(f"[dim]{now:4.0%}  step {step:6d}  " + "  ".join(f"{k} {v:.4g}" for k, v in curves.items()))
-        if time.monotonic() - last_eval > args.eval_every:
-            report = pause_and_measure()
-            last_eval = window = time.monotonic()
-            seen = 0
-    report = pause_and_measure()
-    log.close()
-    console.print(f"saved {args.out}; curves: tensorboard --logdir {side}")
-    return {"steps": step, **report}
+        return loss.detach(), probe_loss.detach()
+
+    def measure_and_save(self) -> dict[str, float]:
+        """Measures on the held-out rows and writes the checkpoint and what resuming needs."""
+        torch.set_num_threads(self.args.threads)
+        with state.swapped(self.model, self.ema):
+            found = measure(self.net, self.batcher, self.held, self.weights)
+            save_checkpoint(self.args.out, self.model, self.tokenizer, self.info)
+        torch.set_num_threads(1)
+        seconds = time.monotonic() - self.began
+        state.save(self.side, self.model, self.probes, self.optimizer, self.ema, self.step, seconds)
+        line = "  ".join(f"{k} {v:.3f}" for k, v in found.items() if "/" not in k)
+        self.console.print(
+            f"{self.progress():4.0%}  step {self.step:6d}  {seconds / 60:5.1f} min  {line}", soft_wrap=True
+        )
+        return found
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -36,7 +36,7 @@ def measure(
     net.model.eval()
     for start in range(0, len(index), size):
         batch = to_device(batcher(index[start : start + size]), device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
             loss, logits, _ = batch_loss(net, batch, weights)
         losses.append(loss.item())
         right = (logits.argmax(-1) == batch.targets).cpu().numpy()

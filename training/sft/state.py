@@ -20,7 +20,13 @@ Average = dict[str, torch.Tensor] | None
 
 
 def save(
-    folder: Path, model: nn.Module, probes: nn.Module, optimizer: torch.optim.Optimizer, average: Average, step: int, seconds: float
+    folder: Path,
+    model: nn.Module,
+    probes: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: Average,
+    step: int,
+    seconds: float,
 ) -> None:
     """Writes `state.safetensors` in `folder`, whole or not at all; step and clock ride in its metadata."""
     from safetensors.torch import save_file
@@ -33,7 +39,11 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "state.part"
     try:
-        save_file({k: v.contiguous() for k, v in tensors.items()}, part, {"run": json.dumps({"step": step, "seconds": seconds})})
+        save_file(
+            {k: v.contiguous() for k, v in tensors.items()},
+            part,
+            {"run": json.dumps({"step": step, "seconds": seconds})},
+        )
         os.replace(part, folder / "state.safetensors")
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror or error}; free some space, then --resume") from error

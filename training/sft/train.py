@@ -82,6 +82,8 @@ class Args:
     """Of the initialisation and of the order of the data."""
     threads: int = 2
     """CPU threads."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the arithmetic (weights stay fp32); auto takes what is faster here."""
     device: str = "auto"
     """auto, cpu or cuda."""
     json: bool = False
