@@ -35,6 +35,8 @@ TRUTH_FILE = "truth.jsonl"
 class Args:
     """Lets the reference player fight in the Arena's window by pressing real keys, and records it.
 
+    For example:
+
         combatvla tracker demonstrate --out sessions/reference-7 --seed 7
         combatvla tracker align sessions/reference-7 --out data/reference
 

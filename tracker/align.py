@@ -40,6 +40,8 @@ TRUTH_MS = 100
 class Args:
     """Turns sessions into an action-of-thought dataset (chat rows in Parquet).
 
+    For example:
+
         combatvla tracker align sessions/first --out data/first
         combatvla tracker align sessions/* --out data/mine --frames 4 --reaction-offset-ms 150
         combatvla train sft --data data/mine --out checkpoints/mine

@@ -18,6 +18,8 @@ from tracker.session import Session
 class Args:
     """Says what a session holds, and whether it is sound.
 
+    For example:
+
         combatvla tracker check sessions/first
         combatvla tracker check sessions/first --json
 

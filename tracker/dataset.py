@@ -231,7 +231,11 @@ def _write_shard(folder: Path, index: int, rows: list[Row]) -> None:
     try:
         # PNG does not compress again; only the text columns gain, and they are small.
         pq.write_table(
-            pa.Table.from_pylist(records, schema=SCHEMA), part, row_group_size=_ROW_GROUP, compression="snappy"
+            pa.Table.from_pylist(records, schema=SCHEMA),
+            part,
+            row_group_size=_ROW_GROUP,
+            compression="snappy",
+            write_page_checksum=True,
         )
         part.rename(final)
     except OSError:
@@ -241,7 +245,7 @@ def _write_shard(folder: Path, index: int, rows: list[Row]) -> None:
 
 def _open(shard: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(shard)
+        return pq.ParquetFile(shard, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{shard} is no readable Parquet file ({_first_line(error)}): make the dataset anew") from error
 
