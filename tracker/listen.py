@@ -26,8 +26,8 @@ _NAMES = {
 }
 
 
-class _Quiet:
-    """A listener that ends without a word when its display does."""
+class _Ending:
+    """Mends how pynput 1.8 ends a listener on X11: at once, and without a word when the display went first."""
 
     def run(self) -> None:
         try:
@@ -35,12 +35,22 @@ class _Quiet:
         except LOST:
             pass
 
+    def _stop_platform(self) -> None:
+        # pynput asks on the connection that is blocked in recording, and so would end with the next input only.
+        try:
+            connection = connect()
+            connection.record_disable_context(self._context)
+            connection.sync()
+            connection.close()
+        except (UserError, *LOST):
+            pass
 
-class _Keyboard(_Quiet, keyboard.Listener):
+
+class _Keyboard(_Ending, keyboard.Listener):
     pass
 
 
-class _Mouse(_Quiet, mouse.Listener):
+class _Mouse(_Ending, mouse.Listener):
     pass
 
 

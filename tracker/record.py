@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -134,19 +135,15 @@ class Recorder:
         self._stop.set()
 
     def _run(self) -> None:
-        try:
-            self._record()
-        except WindowGone:
-            self.stop("the game's window was closed")
-        except BaseException as error:  # reported by `wait`; the files are closed first
-            self._fail(error)
-        finally:
+        with ExitStack() as stack:
+            for last in (self._done.set, self._capture.close, self._writer.close, self._listener.close):
+                stack.callback(last)
             try:
-                self._listener.close()
-                self._writer.close()
-                self._capture.close()
-            finally:
-                self._done.set()
+                self._record()
+            except WindowGone:
+                self.stop("the game's window was closed")
+            except BaseException as error:  # reported by `wait`; the files are closed first
+                self._fail(error)
 
     def _record(self) -> None:
         period = 1_000_000_000 // self._fps

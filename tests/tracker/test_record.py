@@ -1,0 +1,220 @@
+"""Recording a real window with real keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from combatvla.actions import Action
+from combatvla.desktop.inject import GuardedInjector
+from combatvla.errors import UserError
+from tracker.check import check
+from tracker.check import main as check_main
+from tracker.record import Recorder
+from tracker.session import Session
+
+A = Action
+
+
+@pytest.fixture
+def game(desktop, arena, probe):
+    """A window that repaints itself 60 times a second, with the focus."""
+    opened = probe("CombatVLA Arena – probe", 320, 180, 0, 0, "flicker")
+    return opened, opened.find(desktop, arena)
+
+
+def hold(injector: GuardedInjector, *actions: Action, seconds: float = 0.12) -> None:
+    assert injector.set_held(frozenset(actions))
+    time.sleep(seconds)
+
+
+def test_keys_and_pictures_on_one_clock(desktop, arena, game, tmp_path):
+    window = game[1]
+    recorder = Recorder(desktop, window, arena, tmp_path / "s", fps=30)
+    sent = []
+    with GuardedInjector(desktop, window, arena, armed=True) as injector:
+        for actions in ({A.MOVE_FORWARD, A.SPRINT}, {A.DODGE}, {A.LIGHT_ATTACK}, {A.SKILL, A.SPRINT}, {A.HEAVY_ATTACK}):
+            sent.append(time.monotonic_ns())
+            hold(injector, *actions)
+    recorder.stop()
+    status = recorder.wait()
+    session = Session(tmp_path / "s")
+    pressed = [e for e in session.events if e.down]
+    assert sorted(e.key for e in pressed) == sorted(["w", "shift", "space", "mouse_left", "1", "shift", "mouse_right"])
+    assert len(session.events) == 2 * len(pressed) == status.events
+    by_time = [
+        next(e for e in pressed if e.key == key).t_ns for key in ("w", "space", "mouse_left", "1", "mouse_right")
+    ]
+    for at, t_ns in zip(sent, by_time, strict=True):
+        assert 0 <= t_ns - at < 60e6, "an event is stamped when it happens"
+    assert status.frames == len(session.frames) == len(list(session.pictures())) >= 12
+    assert session.frames[0].t_ns < sent[0] and session.frames[-1].t_ns > sent[-1]
+
+
+def test_nothing_is_recorded_while_another_window_has_the_focus(desktop, arena, game, probe, tmp_path):
+    window = game[1]
+    recorder = Recorder(desktop, window, arena, tmp_path / "s", fps=60)
+    other = probe(title="letters", x=600)
+    assert desktop.activate(window, timeout_s=5)
+    with GuardedInjector(desktop, window, arena, armed=True) as injector:
+        hold(injector, A.MOVE_FORWARD)
+        elsewhere = other.find(desktop, arena)  # the focus goes in the middle of the hold
+        time.sleep(0.15)
+        frames = recorder.status.frames
+        assert not recorder.status.focused
+        with GuardedInjector(desktop, elsewhere, arena, armed=True) as typist:
+            hold(typist, A.HEAL)
+            hold(typist, A.SKILL)
+        assert recorder.status.frames == frames
+        assert desktop.activate(window, timeout_s=5)
+        time.sleep(0.1)
+        hold(injector, A.DODGE)
+    recorder.stop()
+    recorder.wait()
+    assert [(e.key, e.down) for e in Session(tmp_path / "s").events] == [
+        ("w", True),
+        ("w", False),
+        ("space", True),
+        ("space", False),
+    ]
+    assert recorder.status.frames > frames
+
+
+def test_auto_repeat_is_dropped(desktop, arena, game, tmp_path):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        hold(injector, A.MOVE_LEFT, seconds=1.2)
+        assert recorder.keys_down == ("a",)
+    recorder.stop()
+    recorder.wait()
+    assert [(e.key, e.down) for e in Session(tmp_path / "s").events] == [("a", True), ("a", False)]
+
+
+def test_the_game_closes(desktop, arena, game, tmp_path):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    time.sleep(0.5)
+    game[0].close()
+    assert recorder.wait().ended == "the game's window was closed"
+    assert len(list(Session(tmp_path / "s").pictures())) >= 8
+
+
+def test_a_window_that_changes_its_size(desktop, arena, game, tmp_path):
+    from combatvla.desktop.x11 import connect
+
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    time.sleep(0.4)
+    x = connect()
+    x.create_resource_object("window", game[1].id).configure(width=400, height=300)
+    x.sync()
+    x.close()
+    with pytest.raises(UserError, match="changed its size from 320x180 to 400x300.*frames recorded so far are kept"):
+        recorder.wait()
+    assert len(list(Session(tmp_path / "s").pictures())) >= 5
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 300 kB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root; test_session has the same with a largest file size")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], capture_output=True
+    ).returncode:
+        pytest.skip("mounting is not allowed here; test_session has the same with a largest file size")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_the_recording_with_one_sentence(desktop, arena, game, small_disk):
+    recorder = Recorder(desktop, game[1], arena, small_disk / "s", fps=60)
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        fill = threading.Timer(0.6, lambda: write_until_full(small_disk / "filler"))
+        fill.start()
+        while recorder.running(0.05):
+            injector.set_held(frozenset({A.MOVE_FORWARD}))
+            injector.set_held(frozenset())
+    fill.join()
+    with pytest.raises(UserError, match=r"the disk is full.*\d+ frames recorded so far are kept in") as caught:
+        recorder.wait()
+    assert "\n" not in str(caught.value)
+    session = Session(small_disk / "s")
+    assert len(session.frames) >= 20 and len(list(session.pictures())) >= len(session.frames) - 20
+
+
+def write_until_full(path) -> None:
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 512) == 512:
+                pass
+        except OSError:
+            pass
+
+
+def start_command(*extra: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "combatvla", "tracker", "record", "--game", "arena", "--json", *extra]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_frames(folder, count: int) -> None:
+    until = time.monotonic() + 15
+    path = folder / "frames.jsonl"
+    while not path.is_file() or path.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < until, "the recorder did not start"
+        time.sleep(0.02)
+
+
+def test_the_command_stops_after_a_while(desktop, game, tmp_path):
+    out, _ = start_command("--out", str(tmp_path / "s"), "--stop-after", "1", "--fps", "20").communicate(timeout=30)
+    figures = json.loads(out.splitlines()[-1])
+    assert figures["ended"] == "1 s are over" and 15 <= figures["frames"] <= 21
+    report = check(tmp_path / "s")
+    assert report.frames == report.pictures == figures["frames"] and report.stuck_keys == []
+    assert check_main([str(tmp_path / "s")]) == 1, "no key was pressed, which is odd"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_ends_cleanly_on(desktop, game, tmp_path, number):
+    recorder = start_command("--out", str(tmp_path / "s"))
+    wait_for_frames(tmp_path / "s", 10)
+    recorder.send_signal(number)
+    out, said = recorder.communicate(timeout=15)
+    assert recorder.returncode == 0, said
+    figures = json.loads(out.splitlines()[-1])
+    session = Session(tmp_path / "s")
+    assert figures["frames"] == len(session.frames) == len(list(session.pictures()))
+
+
+def test_kill_9_of_the_command(desktop, arena, game, tmp_path):
+    recorder = start_command("--out", str(tmp_path / "s"))
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        wait_for_frames(tmp_path / "s", 10)
+        hold(injector, A.MOVE_FORWARD, seconds=0.5)
+        os.kill(recorder.pid, signal.SIGKILL)
+        recorder.communicate()
+    session = Session(tmp_path / "s")
+    assert [(e.key, e.down) for e in session.events] == [("w", True)]
+    pictures = len(list(session.pictures()))
+    assert len(session.frames) >= 20 and pictures >= len(session.frames) - 10
+    assert check(tmp_path / "s").stuck_keys == ["w"]
+
+
+def test_bad_arguments_end_with_one_sentence(desktop, game, tmp_path):
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "file").touch()
+    for extra, said in (
+        (["--out", str(tmp_path / "used")], "exists already"),
+        (["--out", str(tmp_path / "a"), "--fps", "0"], "expected 1 to 240"),
+        (["--out", "/proc/nowhere"], "cannot begin a session"),
+    ):
+        recorder = start_command(*extra)
+        _, error = recorder.communicate(timeout=15)
+        assert recorder.returncode == 2 and said in error.replace("\n", " ") and "Traceback" not in error

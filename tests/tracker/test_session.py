@@ -1,0 +1,185 @@
+"""Session folders: readable whatever happened to the recorder."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from combatvla.errors import UserError
+from combatvla.policy.base import Frame
+from tracker.session import EventRow, Session, SessionWriter
+
+START = 5_000_000_000
+
+
+def scene(i: int, width: int = 320, height: int = 180) -> np.ndarray:
+    """A picture that tells its number by its brightness."""
+    picture = np.full((height, width, 3), 40, np.uint8)
+    picture[:, : width // 2] = (3 * i % 200, 60, 20)
+    cv2.circle(picture, (20 + 5 * i % (width - 40), height // 2), 12, (220, 200, 40), -1)
+    return picture
+
+
+def record(folder, count: int = 20, width: int = 320, height: int = 180) -> None:
+    with SessionWriter(folder, game="arena", title="t", width=width, height=height, fps=30) as writer:
+        for i in range(count):
+            writer.frame(Frame(scene(i, width, height), START + i * 33_333_333))
+            if i % 5 == 0:
+                writer.event(EventRow(t_ns=START + i, kind="key", key="w", down=i % 10 == 0))
+
+
+@pytest.mark.parametrize("size", [(320, 180), (321, 179)])
+def test_round_trip(tmp_path, size):
+    record(tmp_path / "s", 20, *size)
+    session = Session(tmp_path / "s")
+    assert (session.info.width, session.info.height) == size and session.info.game == "arena"
+    assert len(session.frames) == 20 and [e.down for e in session.events] == [True, False, True, False]
+    assert session.duration_s == pytest.approx(19 / 30, abs=0.01)
+    pictures = list(session.pictures())
+    assert [row.index for row, _ in pictures] == list(range(20))
+    for row, pixels in pictures:
+        assert np.abs(pixels.astype(int) - scene(row.index, *size)).mean() < 4
+
+
+def test_frames_at_the_same_instant_stay_apart(tmp_path):
+    with SessionWriter(tmp_path / "s", game="arena", title="t", width=64, height=64, fps=30) as writer:
+        for i in range(5):
+            writer.frame(Frame(scene(i, 64, 64), START + i))
+    session = Session(tmp_path / "s")
+    assert [f.pts for f in session.frames] == [0, 1, 2, 3, 4]
+    assert len(list(session.pictures())) == 5
+
+
+def test_a_recording_is_never_overwritten(tmp_path):
+    record(tmp_path / "s", 2)
+    with pytest.raises(UserError, match="exists already"):
+        record(tmp_path / "s", 2)
+
+
+RECORDER = """
+    import sys, time
+    sys.path.insert(0, {tests!r})
+    from test_session import START, scene
+    from combatvla.policy.base import Frame
+    from tracker.session import EventRow, SessionWriter
+    writer = SessionWriter(sys.argv[1], game="arena", title="t", width=320, height=180, fps=30)
+    for i in range(100_000):
+        writer.frame(Frame(scene(i), START + i * 33_333_333))
+        writer.event(EventRow(t_ns=START + i * 33_333_333, kind="key", key="w", down=i % 2 == 0))
+        print(i, flush=True)
+"""
+
+
+def start_recorder(folder) -> subprocess.Popen:
+    code = textwrap.dedent(RECORDER).format(tests=os.path.dirname(__file__))
+    return subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True)
+
+
+def test_kill_9_loses_a_fraction_of_a_second(tmp_path):
+    recorder = start_recorder(tmp_path / "s")
+    for line in recorder.stdout:
+        if int(line) >= 150:
+            break
+    os.kill(recorder.pid, signal.SIGKILL)
+    recorder.communicate()
+    session = Session(tmp_path / "s")
+    assert len(session.frames) > 150 and len(session.events) > 150
+    pictures = list(session.pictures())
+    assert len(session.frames) - 15 <= len(pictures) <= len(session.frames) + 1
+    for row, pixels in pictures[:: len(pictures) // 10]:
+        assert np.abs(pixels.astype(int) - scene(row.index)).mean() < 4
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "s"
+    record(folder, 40)
+    return folder
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_any_torn_end_is_readable(tmp_path_factory, whole, video, frames, events):
+    """A file may end anywhere, each for itself."""
+    folder = tmp_path_factory.mktemp("torn") / "s"
+    shutil.copytree(whole, folder)
+    for name, share in (("video.mkv", video), ("frames.jsonl", frames), ("events.jsonl", events)):
+        size = (folder / name).stat().st_size
+        os.truncate(folder / name, int(size * share))
+    session = Session(folder)
+    try:
+        for row, pixels in session.pictures():
+            assert row in session.frames and pixels.shape == (180, 320, 3)
+    except UserError as error:
+        assert "cannot be read" in str(error) and video < 0.5
+    shutil.rmtree(folder)
+
+
+def test_unreadable_sessions(tmp_path):
+    with pytest.raises(UserError, match="no session in .*combatvla tracker record"):
+        Session(tmp_path)
+    record(tmp_path / "s", 20)
+    info = json.loads((tmp_path / "s" / "session.json").read_text())
+    lines = (tmp_path / "s" / "frames.jsonl").read_bytes().splitlines(keepends=True)
+
+    (tmp_path / "s" / "frames.jsonl").write_bytes(b"".join([*lines[:3], b"rubbish\n", *lines[4:]]))
+    with pytest.raises(UserError, match="damaged at line 4"):
+        Session(tmp_path / "s")
+    (tmp_path / "s" / "frames.jsonl").write_bytes(b"".join([*lines[:3], lines[1]]))
+    with pytest.raises(UserError, match="damaged"):
+        Session(tmp_path / "s")
+    (tmp_path / "s" / "frames.jsonl").unlink()
+    with pytest.raises(UserError, match="the session is not whole"):
+        Session(tmp_path / "s")
+    (tmp_path / "s" / "frames.jsonl").write_bytes(b"".join(lines) + b"\0" * 512)  # as after a power cut
+    assert len(Session(tmp_path / "s").frames) == 20
+
+    (tmp_path / "s" / "video.mkv").write_bytes(b"not a video")
+    with pytest.raises(UserError, match="the video .* cannot be read"):
+        list(Session(tmp_path / "s").pictures())
+    for text, said in (
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        (json.dumps({**info, "version": 9}), "newer"),
+    ):
+        (tmp_path / "s" / "session.json").write_text(text)
+        with pytest.raises(UserError, match=said):
+            Session(tmp_path / "s")
+
+
+def test_a_full_disk_keeps_what_was_recorded(tmp_path):
+    """The largest file size stands in for the disk: the kernel refuses the write in the same place."""
+    code = f"""
+        import resource, signal, sys
+        sys.path.insert(0, {os.path.dirname(__file__)!r})
+        from test_session import record
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
+        try:
+            record(sys.argv[1], 100_000)
+        except OSError as error:
+            print(error.errno)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "s")],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "27"
+    session = Session(tmp_path / "s")
+    pictures = list(session.pictures())
+    assert len(pictures) >= len(session.frames) - 15 > 30
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
