@@ -1,0 +1,229 @@
+"""The demo: the Arena in a window, and the shipped policy fighting in it, seeing nothing but the window's pixels."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.stats import mean, wilson_interval
+from combatvla.errors import UserError
+from combatvla.report import emit, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.loop import Episode
+    from combatvla.policy.base import Policy
+
+SIZE = (1280, 720)
+
+
+@dataclass
+class Args:
+    """Watch the shipped policy fight a boss.
+
+        combatvla demo
+        combatvla demo --seed 1000003 --policy out/my-checkpoint
+        combatvla demo --fights 20 --json
+
+    It opens the Arena's window, on a display of its own where there is none, and plays it by pressing keys, unpaused.
+    Leave the window in front until the fight is over.
+    """
+
+    policy: str = "tiny"
+    """The checkpoint that fights: `tiny` (it ships with the package) or a folder."""
+    task: str = "first"
+    """The fight."""
+    seed: int | None = None
+    """The fight's seed; by default the first of those held out from training."""
+    fights: int = 1
+    """How many fights, on consecutive seeds."""
+    out: Path = Path("out/demo")
+    """Where logs and replays are written."""
+    json: bool = False
+    """Print the result as one JSON object on the last line."""
+
+
+class Referee:
+    """Reads the true state that the Arena's window logs. The policy never sees it; it only tells who won."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.truth: dict[str, Any] | None = None
+        self._at = 0
+
+    def look(self) -> dict[str, Any] | None:
+        """The newest true state, None before the first tick."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                file.seek(self._at)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            if newline:
+                self._at += len(whole) + 1
+                self.truth = json.loads(whole[whole.rfind(b"\n") + 1 :])
+        return self.truth
+
+    def over(self) -> bool:
+        return (self.look() or {}).get("result") is not None
+
+
+@contextmanager
+def arena_window(task: str, seed: int, log: Path) -> Iterator[subprocess.Popen]:
+    """The Arena in a process of its own, as a game is; ended on the way out."""
+    options = [
+        "--task",
+        task,
+        "--seed",
+        str(seed),
+        "--size",
+        "{}x{}".format(*SIZE),
+        "--log",
+        str(log),
+        "--exit-when-over",
+    ]
+    game = subprocess.Popen([sys.executable, "-m", "combatvla", "env", "play", *options], stdin=subprocess.DEVNULL)
+    try:
+        yield game
+    finally:
+        if game.poll() is None:
+            game.terminate()
+            try:
+                game.wait(10)
+            except subprocess.TimeoutExpired:
+                game.kill()
+                game.wait()
+
+
+def one_fight(policy: Policy, task: str, seed: int, folder: Path, episode: Episode) -> dict[str, Any]:
+    """Opens the window, lets `policy` fight in it to the end, and returns the outcome and the agent's figures.
+
+    What the agent does is noted in `episode`.
+    `UserError` when the window is closed before the fight is over.
+    """
+    from agent.run import Seat, Ticker, play
+    from combatvla.desktop.base import WindowGone, open_desktop
+    from combatvla.profiles import load_profile
+    from env.tasks import load_task
+
+    profile = load_profile("arena")
+    folder.mkdir(parents=True, exist_ok=True)
+    referee = Referee(folder / "truth.jsonl")
+    ticker = Ticker()
+    with ExitStack() as stack:
+        desktop = open_desktop()
+        stack.callback(desktop.close)
+        stack.enter_context(arena_window(task, seed, referee.path))
+        window = desktop.find_window(profile, wait_s=30)
+        desktop.activate(window)
+        seat = Seat(desktop, window, profile, folder)
+        limit = load_task(task).time_limit_s + 10
+        try:
+            record = play(policy, seat, seconds=limit, seed=seed, stop=referee.over, on_acted=ticker, episode=episode)
+        except WindowGone as error:
+            raise UserError(
+                f"the Arena's window was closed in mid-fight; every key was let go, and the log is in {folder}: "
+                "start again and leave the window open until the fight is over"
+            ) from error
+        finally:
+            ticker.end()
+        truth = referee.look() or {}
+    return {
+        "result": truth.get("result") or "timeout",
+        "task": task,
+        "seed": seed,
+        "damage_dealt": truth.get("damage_dealt", 0.0),
+        "damage_taken": truth.get("damage_taken", 0.0),
+        **record,
+    }
+
+
+def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, Any]:
+    """One record of all fights; latencies are over all their decisions."""
+    from agent.log import figures
+    from agent.loop import Episode
+
+    wins = sum(f["result"] == "win" for f in fights)
+    record = {**fights[-1], "success": wins == len(fights)}
+    if len(fights) > 1:
+        acted = [a for e in episodes for a in e.acted]
+        record.update(figures(Episode(acted, sum(e.seconds for e in episodes), record["ended"])))
+        record.update({key: mean([f[key] for f in fights]) for key in ("damage_dealt", "damage_taken")})
+        record.update(fights=len(fights), wins=wins, results=[f["result"] for f in fights])
+        record.update(success_rate=wins / len(fights), success_ci95=list(wilson_interval(wins, len(fights))))
+    return record
+
+
+def main(argv: list[str]) -> int:
+    import tyro
+
+    args = tyro.cli(Args, args=argv, prog="combatvla demo")
+    if args.fights < 1:
+        raise UserError(f"--fights must be at least 1, got {args.fights}")
+
+    from env.tasks import TEST_SEED_START, load_task
+
+    task = load_task(args.task)
+    start = TEST_SEED_START if args.seed is None else args.seed
+    if start < 0:
+        raise UserError(f"--seed must not be negative, got {start}")
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    say(f"1/3 loading the policy {args.policy}")
+    import time
+
+    import numpy as np
+
+    from agent.loop import Episode, warm_up
+    from agent.run import new_folder, show
+    from combatvla.desktop.display import own_display
+    from combatvla.policy.base import Frame
+    from combatvla.policy.local import load_policy
+
+    policy = load_policy(args.policy)
+    warm_up(policy, Frame(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), time.monotonic_ns()))
+
+    folder = new_folder(args.out)
+    fights, episodes = [], []
+    with ExitStack() as stack:
+        if os.environ.get("DISPLAY"):
+            say(f"2/3 opening the Arena on your display {os.environ['DISPLAY']}: leave its window in front")
+        else:
+            say(f"2/3 no display here: opening the Arena on one of our own, {stack.enter_context(own_display(*SIZE))}")
+        for seed in range(start, start + args.fights):
+            say(f"3/3 fighting {task.title}, seed {seed}, unpaused")
+            into = folder if args.fights == 1 else folder / str(seed)
+            episodes.append(Episode())
+            fights.append(one_fight(policy, args.task, seed, into, episodes[-1]))
+            if args.fights > 1:
+                say(f"    {fights[-1]['result']}: {sum(f['result'] == 'win' for f in fights)} won of {len(fights)}")
+    record = merge(fights, episodes)
+    table(
+        f"{task.title}, {args.policy}, unpaused",
+        ["seed", "result", "decisions", "dealt", "taken", "seconds"],
+        [
+            [
+                f["seed"],
+                f["result"],
+                f["decisions"],
+                f"{f['damage_dealt']:.2f}",
+                f"{f['damage_taken']:.2f}",
+                f["seconds"],
+            ]
+            for f in fights
+        ],
+    )
+    show(record, "Latency")
+    if args.fights > 1:
+        low, high = record["success_ci95"]
+        print(f"won {record['wins']} of {args.fights}: {record['success_rate']:.0%} [{low:.0%}, {high:.0%}]")
+    print(f"replay: {record['replay']}")
+    emit(record, as_json=args.json)
+    return 0
