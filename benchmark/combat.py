@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.stats import mean, percentile, wilson_interval
+from benchmark.stats import mean, wilson_interval
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame, Policy
-from combatvla.report import emit, progress, table
+from combatvla.report import emit, percentile, progress, table
 
 if TYPE_CHECKING:
     import gymnasium

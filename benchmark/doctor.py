@@ -14,7 +14,7 @@ from select import select
 from typing import Any, Literal
 
 from combatvla.errors import UserError
-from combatvla.report import emit, progress, table
+from combatvla.report import emit, percentile, progress, table
 
 MIN_FREE_GB = 1.0
 APT_DISPLAY = "sudo apt-get install --no-install-recommends xvfb openbox"
@@ -118,7 +118,6 @@ def check_model(policy: str) -> Check:
     """Loads the checkpoint and times ten decisions about an empty picture."""
     import numpy as np
 
-    from benchmark.stats import percentile
     from combatvla.policy.base import Frame
     from combatvla.policy.local import load_policy
 
@@ -260,7 +259,6 @@ def try_screen(stack: ExitStack, detail: str, open_desktop: Callable[[], Any]) -
 
 def check_capture(desktop: Any, target: Any) -> Check:
     """Grabs a red window until it is red, then times the grabs."""
-    from benchmark.stats import percentile
     from combatvla.desktop.capture import WindowCapture
 
     with WindowCapture(target, desktop=desktop) as capture:

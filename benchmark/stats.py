@@ -23,19 +23,6 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -
     return (0.0 if successes == 0 else centre - half), (1.0 if successes == trials else centre + half)
 
 
-def percentile(values: Sequence[float], q: float) -> float | None:
-    """The `q`-th percentile (0 to 100), linear between neighbours, or None of nothing."""
-    if not 0 <= q <= 100:
-        raise ValueError(f"a percentile lies in 0 to 100, got {q}")
-    if not values:
-        return None
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * q / 100
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return float(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
-
-
 def mean(values: Sequence[float]) -> float | None:
     """The arithmetic mean, or None of nothing."""
     return math.fsum(values) / len(values) if values else None

@@ -11,6 +11,19 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 
+def percentile(values: Sequence[float], q: float) -> float | None:
+    """The `q`-th percentile (0 to 100), linear between neighbours, or None of nothing."""
+    if not 0 <= q <= 100:
+        raise ValueError(f"a percentile lies in 0 to 100, got {q}")
+    if not values:
+        return None
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * q / 100
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
+
+
 class Advance(Protocol):
     """Tells a progress display that `steps` more are done, and optionally what is being done now."""
 

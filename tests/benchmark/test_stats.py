@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.stats import mean, percentile, wilson_interval
+from benchmark.stats import mean, wilson_interval
+from combatvla.report import percentile
 
 
 @pytest.mark.parametrize(
