@@ -1,7 +1,7 @@
 """The live loop: look, decide, act, ten times a second, while the game runs on.
 
 It keeps the time of `combatvla/Arena-v0`: a decision's plan begins as soon as it stands, the old plan goes on while the
-policy thinks, and the next look comes `PERIOD_MS` after the last one, or later when thinking took longer.
+policy thinks, and the next look comes `period_ms` after the last one, or later when thinking took longer.
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ from combatvla.desktop.base import Capture, Injector, WindowGone
 from combatvla.policy.base import Decision, Frame, Policy
 
 PERIOD_MS = 100
+"""The shortest time between two looks, as in `combatvla/Arena-v0`."""
+GUARD_MS = 30
+"""How often the focus is checked and the held keys are set anew, at least."""
+DEAD_MAN_MS = 1000
+"""Without a new decision for so long, everything is let go."""
+EXPLAIN_MARGIN_MS = 8
+"""An explanation must be done so long before the next look."""
 
 
 @dataclass(slots=True)
@@ -27,9 +34,13 @@ class Acted:
     frame_ns: int
     """When the newest frame it saw was captured (monotonic)."""
     acted_ns: int
-    """When the first step of its plan was down."""
+    """When the X server had carried out the first step of its plan."""
     sent: bool
     """False when the window was without the focus, and nothing was held."""
+    changed: bool = True
+    """Whether the first step pressed or released anything: only then is there an action to have an age."""
+    capture_ms: float = 0.0
+    act_ms: float = 0.0
 
     @property
     def action_age_ms(self) -> float:
@@ -43,32 +54,33 @@ class Episode:
 
     acted: list[Acted] = field(default_factory=list)
     seconds: float = 0.0
+    without_focus_s: float = 0.0
     ended: str = "running"
     """`stopped`, `time is over`, `window closed`, or `interrupted`."""
-
-    @property
-    def action_ages_ms(self) -> list[float]:
-        """Ages of the decisions that held an input; a `wait` presses nothing."""
-        return [a.action_age_ms for a in self.acted if a.sent and a.decision.plan.steps[0].held]
-
-    @property
-    def decision_ms(self) -> list[float]:
-        return [a.decision.timings_ms["total"] for a in self.acted]
 
     @property
     def parse_failures(self) -> int:
         return sum(not a.decision.parsed for a in self.acted)
 
-    @property
-    def unsent(self) -> int:
-        return sum(not a.sent for a in self.acted)
-
 
 class Actuator:
-    """Carries out plans on an injector: a thread of its own holds each step for its time, whatever the policy does."""
+    """Carries out plans on an injector: a thread of its own holds each step for its time, whatever the policy does.
 
-    def __init__(self, injector: Injector) -> None:
-        self.injector = injector
+    Every `GUARD_MS` it sets the held keys anew, so that they come back with the focus; after `dead_man_ms` without a
+    new plan it lets go of everything. `on_held(t_ns, actions)` hears of each change.
+    """
+
+    def __init__(
+        self,
+        injector: Injector,
+        *,
+        dead_man_ms: float = DEAD_MAN_MS,
+        on_held: Callable[[int, frozenset[Action]], None] = lambda t_ns, held: None,
+    ) -> None:
+        self.injector, self.dead_man_ms = injector, dead_man_ms
+        self.held: frozenset[Action] = frozenset()
+        self.focused = True
+        self._on_held = on_held
         self._plan, self._began = WAIT_PLAN, time.monotonic()
         self._changed = threading.Condition()
         self._closed = False
@@ -76,26 +88,30 @@ class Actuator:
         self._thread = threading.Thread(target=self._run, name="actuator", daemon=True)
         self._thread.start()
 
-    def start(self, plan: Plan) -> bool:
-        """Replaces the running plan by `plan` at once; its first step is down on return. False without the focus.
+    def start(self, plan: Plan) -> tuple[int, bool]:
+        """Replaces the running plan by `plan` at once; its first step is down on return.
 
-        Raises what went wrong in the thread since the last call, e.g. `WindowGone`.
+        Gives when it was down (monotonic ns), and whether anything changed by it. Raises what went wrong in the thread
+        since the last call, e.g. `WindowGone`.
         """
         with self._changed:
             if self._error is not None:
                 raise self._error
+            before = self.held
             self._plan, self._began = plan, time.monotonic()
-            sent = self.injector.set_held(plan.held_at(0))
+            acted_ns = self._set()
             self._changed.notify()
-            return sent
+            return acted_ns, self.held != before
 
     def close(self) -> None:
         """Ends the thread and lets go of everything."""
         with self._changed:
             self._closed = True
+            self._plan = WAIT_PLAN
             self._changed.notify()
         self._thread.join(5)
         self.injector.release_all()
+        self._note(frozenset(), time.monotonic_ns())
 
     def __enter__(self) -> Actuator:
         return self
@@ -103,17 +119,31 @@ class Actuator:
     def __exit__(self, *_) -> None:
         self.close()
 
+    def _set(self) -> int:
+        elapsed_ms = (time.monotonic() - self._began) * 1000
+        wanted = self._plan.held_at(elapsed_ms) if elapsed_ms < self.dead_man_ms else frozenset()
+        self.focused = self.injector.set_held(wanted)
+        done_ns = time.monotonic_ns()
+        self._note(wanted if self.focused else frozenset(), done_ns)
+        return done_ns
+
+    def _note(self, held: frozenset[Action], t_ns: int) -> None:
+        if held != self.held:
+            self.held = held
+            self._on_held(t_ns, held)
+
     def _run(self) -> None:
         with self._changed:
             while not self._closed:
                 elapsed_ms = (time.monotonic() - self._began) * 1000
-                left_ms = until_change(self._plan, elapsed_ms)
-                if self._changed.wait(None if left_ms is None else left_ms / 1000):
+                wait_ms = min(GUARD_MS, until_change(self._plan, elapsed_ms) or GUARD_MS)
+                if self._changed.wait(wait_ms / 1000):
                     continue  # another plan, or the end
                 try:
-                    self.injector.set_held(self._plan.held_at((time.monotonic() - self._began) * 1000))
+                    self._set()
                 except Exception as error:  # handed to the loop, which ends the fight
                     self._error = error
+                    self._note(frozenset(), time.monotonic_ns())
                     return
 
 
@@ -130,7 +160,8 @@ def warm_up(policy: Policy, frame: Frame, rounds: int = 3) -> None:
     """Lets `policy` decide about `frame` without acting: the first decisions of a fresh model are slow."""
     policy.reset(0)
     for _ in range(rounds):
-        policy.decide([frame])
+        policy.decide([frame] * max(1, policy.frames_per_decision))
+    policy.reset(0)
 
 
 def fight(
@@ -140,40 +171,58 @@ def fight(
     *,
     seconds: float,
     seed: int | None = None,
+    period_ms: float = PERIOD_MS,
+    dead_man_ms: float = DEAD_MAN_MS,
     stop: Callable[[], bool] = lambda: False,
     on_acted: Callable[[Acted], None] = lambda acted: None,
+    on_held: Callable[[int, frozenset[Action]], None] = lambda t_ns, held: None,
+    on_focus: Callable[[bool], None] = lambda focused: None,
     episode: Episode | None = None,
 ) -> Episode:
     """Lets `policy` play the window behind `capture` and `injector` until `stop()` or for `seconds`.
 
-    Every input is let go on the way out. Raises `WindowGone` when the window is closed; what was done until then is in
-    `episode`, if one is given. `on_acted` is called after each decision, while its plan is already carried out.
+    While the window is without the focus it waits, holding nothing; the game goes on. A policy with `explain_last`
+    explains a decision in the idle time after it. Every input is let go on the way out. Raises `WindowGone` when the
+    window is closed; what was done until then is in `episode`, if one is given. `on_acted` is called after each
+    decision, while its plan is already carried out; `on_held` from another thread at each change of the held keys.
     """
     episode = Episode() if episode is None else episode
     frames: deque[Frame] = deque(maxlen=max(1, policy.frames_per_decision))
+    explain = getattr(policy, "explain_last", None)
     policy.reset(seed)
-    began = time.monotonic()
-    look = began
+    began = look = time.monotonic()
     episode.ended = "interrupted"
     try:
-        with Actuator(injector) as actuator:
-            while True:
-                if stop():
-                    episode.ended = "stopped"
-                    break
-                if look - began >= seconds:
-                    episode.ended = "time is over"
-                    break
+        with Actuator(injector, dead_man_ms=dead_man_ms, on_held=on_held) as actuator:
+            while (ended := _ended(stop, began, seconds)) is None:
+                if not actuator.focused:
+                    _await_focus(actuator, lambda: _ended(stop, began, seconds) is not None, on_focus, episode)
+                    frames.clear()
+                    look = time.monotonic()
+                    continue
+                looking = time.monotonic_ns()
                 frames.append(capture.grab())
                 thinking = time.monotonic_ns()
                 decision = policy.decide(list(frames))
-                decision.timings_ms.setdefault("total", (time.monotonic_ns() - thinking) / 1e6)
-                sent = actuator.start(decision.plan)
-                acted = Acted(decision, frames[-1].t_ns, time.monotonic_ns(), sent)
+                ready = time.monotonic_ns()
+                decision.timings_ms["total"] = (ready - thinking) / 1e6
+                acted_ns, changed = actuator.start(decision.plan)
+                acted = Acted(
+                    decision,
+                    frames[-1].t_ns,
+                    acted_ns,
+                    sent=actuator.focused,
+                    changed=changed and actuator.focused,
+                    capture_ms=(thinking - looking) / 1e6,
+                    act_ms=(acted_ns - ready) / 1e6,
+                )
+                look = max(look + period_ms / 1000, time.monotonic())
+                if explain is not None and decision.explanation is None:
+                    decision.explanation = explain(deadline_ns=int(look * 1e9 - EXPLAIN_MARGIN_MS * 1e6))
                 episode.acted.append(acted)
                 on_acted(acted)
-                look = max(look + PERIOD_MS / 1000, time.monotonic())
                 time.sleep(max(0.0, look - time.monotonic()))
+            episode.ended = ended
     except WindowGone:
         episode.ended = "window closed"
         raise
@@ -182,10 +231,34 @@ def fight(
     return episode
 
 
+def _ended(stop: Callable[[], bool], began: float, seconds: float) -> str | None:
+    if stop():
+        return "stopped"
+    return "time is over" if time.monotonic() - began >= seconds else None
+
+
+def _await_focus(
+    actuator: Actuator, over: Callable[[], bool], on_focus: Callable[[bool], None], episode: Episode
+) -> None:
+    """Waits, holding nothing, until the window has the focus again or all is `over()`."""
+    lost = time.monotonic()
+    actuator.start(WAIT_PLAN)
+    if actuator.focused:
+        return
+    on_focus(False)
+    while not actuator.focused and not over():
+        time.sleep(GUARD_MS / 1000)
+        actuator.start(WAIT_PLAN)
+    episode.without_focus_s += time.monotonic() - lost
+    if actuator.focused:
+        on_focus(True)
+
+
 def words(plan: Plan) -> str:
     """`plan` for people: `dodge + move left 0.1 s, light attack 0.1 s`."""
+    return ", ".join(f"{name(s.ordered())} {s.duration_ms / 1000:g} s" for s in plan.steps)
 
-    def name(action: Action) -> str:
-        return action.value.replace("_", " ")
 
-    return ", ".join(f"{' + '.join(map(name, s.ordered()))} {s.duration_ms / 1000:g} s" for s in plan.steps)
+def name(actions: tuple[Action, ...]) -> str:
+    """`actions` for people: `dodge + move left`."""
+    return " + ".join(a.value.replace("_", " ") for a in actions)

@@ -1,140 +1,131 @@
-"""The replay: a video of the window, and under it what the agent held, what it thought, and how old its action was."""
+"""The replay: the film of a fight, and under it what the agent held, what it thought, and how old its action was.
+
+It is made after the fight from the film and the log, so that drawing it costs the fight nothing.
+"""
 
 from __future__ import annotations
 
-import threading
-import time
+from bisect import bisect_right
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
-from agent.loop import Acted, words
-from combatvla.actions import Action
-from combatvla.desktop.base import Capture
+from agent import hud
+from agent.film import FIRST_NS
+from agent.log import DecisionLine, HeldLine, read_lines
+from agent.loop import words
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 
-WIDTH = 640
-STRIP = 64
-"""Pixels under the picture."""
-LIT, DIM, TEXT, GROUND = (255, 190, 60), (70, 74, 84), (225, 228, 235), (24, 26, 32)
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-LABELS = {"mouse_left": "LMB", "mouse_right": "RMB", "mouse_middle": "MMB"}
+SHOWN_MS = 1500
+"""A decision older than this is no longer shown."""
 
 
-class Strip:
-    """Draws the line of keys, the thought and the action's age."""
+class Chronicle:
+    """What the agent did, asked by time."""
 
-    def __init__(self, profile: GameProfile, width: int) -> None:
-        self.width = width
-        self.labels = {a: LABELS.get(profile.keys[a], profile.keys[a].upper()) for a in profile.actions}
+    def __init__(self, folder: Path) -> None:
+        self.decisions = read_lines(folder / "decisions.jsonl", DecisionLine)
+        self.held = read_lines(folder / "held.jsonl", HeldLine)
+        self._acted_ns = [d.acted_ns for d in self.decisions]
+        self._held_ns = [h.t_ns for h in self.held]
+        self._ages = [d.action_age_ms if d.changed else None for d in self.decisions]
+        self._thoughts: list[str] = []
+        for d in self.decisions:  # a decision that had no time to be explained keeps the last explanation
+            self._thoughts.append(d.explanation or (self._thoughts[-1] if self._thoughts else ""))
 
-    def draw(self, held: frozenset[Action], thought: str, age_ms: float | None) -> np.ndarray:
-        """`uint8[STRIP, width, 3]`, RGB; lit are the keys in `held`."""
-        out = np.full((STRIP, self.width, 3), GROUND, np.uint8)
-        x = 8
-        for action, label in self.labels.items():
-            (wide, _), _ = cv2.getTextSize(label, FONT, 0.42, 1)
-            box = wide + 14
-            down = action in held
-            cv2.rectangle(out, (x, 7), (x + box, 29), LIT if down else DIM, cv2.FILLED if down else 1)
-            cv2.putText(out, label, (x + 7, 23), FONT, 0.42, GROUND if down else TEXT, 1, cv2.LINE_AA)
-            x += box + 6
-        age = "" if age_ms is None else f"{age_ms:.0f} ms"
-        (wide, _), _ = cv2.getTextSize(age, FONT, 0.5, 1)
-        cv2.putText(out, age, (self.width - wide - 8, 23), FONT, 0.5, TEXT, 1, cv2.LINE_AA)
-        cv2.putText(out, fit(thought, self.width - 16), (8, 51), FONT, 0.45, TEXT, 1, cv2.LINE_AA)
-        return out
+    def at(self, t_ns: int, first_ns: int) -> hud.Moment:
+        """What the strip shows at `t_ns` of a film that began at `first_ns`."""
+        count = bisect_right(self._acted_ns, t_ns)
+        changes = bisect_right(self._held_ns, t_ns)
+        held = frozenset(self.held[changes - 1].held) if changes else frozenset()
+        last = self.decisions[count - 1] if count else None
+        if last is not None and t_ns - last.acted_ns > SHOWN_MS * 1e6:
+            last = None
+        ages = [a for a in self._ages[max(0, count - 4 * hud.CURVE_POINTS) : count] if a is not None]
+        recent = count - bisect_right(self._acted_ns, t_ns - 2_000_000_000)
+        return hud.Moment(
+            held=held,
+            plan=words(last.to_plan()) if last else "–",
+            thought=(self._thoughts[count - 1] or last.text) if last else "",
+            age_ms=ages[-1] if ages else None,
+            ages_ms=tuple(ages[-hud.CURVE_POINTS :]),
+            decisions=count,
+            hz=recent / 2 if last else 0.0,
+            seconds=int((t_ns - first_ns) / 1e9),
+            focused=last is None or last.sent,
+        )
 
 
-def fit(text: str, width: int) -> str:
-    """`text`, cut to `width` pixels of the thought's line. OpenCV's fonts know only ASCII."""
-    text = text.encode("ascii", "replace").decode()
-    while text and cv2.getTextSize(text, FONT, 0.45, 1)[0][0] > width:
-        text = text[:-1]
-    return text
+def make_replay(
+    folder: Path, profile: GameProfile, *, advance: Callable[[int, int], None] = lambda done, total: None
+) -> Path | None:
+    """Writes `replay.mp4` (H.264) from the film and the log in `folder`, and removes the film; None when the film holds
+    no frame. `advance(done, total)` hears of the progress in milliseconds of film. `UserError` when it cannot be
+    written."""
+    import av
+
+    source, out = folder / "film.mkv", folder / "replay.mp4"
+    if not source.exists():
+        return None
+    chronicle, strip = Chronicle(folder), hud.Strip(profile)
+    frames = 0
+    try:
+        with av.open(str(source)) as film, av.open(str(out), "w", options={"movflags": "faststart"}) as file:
+            first_ns = int(film.metadata.get(FIRST_NS, 0))
+            total = int((film.duration or 0) / 1000)
+            film.streams.video[0].thread_type = "AUTO"
+            shown: hud.Moment | None = None
+            stream = None
+            for picture in film.decode(video=0):
+                ms = int(picture.pts * picture.time_base * 1000)
+                if stream is None:
+                    height = round(hud.HEIGHT * picture.width / hud.WIDTH / 2) * 2
+                    stream = file.add_stream("libx264", rate=15, options={"preset": "superfast", "crf": "21"})
+                    stream.width, stream.height = picture.width, picture.height + height
+                    stream.pix_fmt = "yuv420p"
+                    stream.codec_context.time_base = Fraction(1, 1000)
+                now = chronicle.at(first_ns + ms * 1_000_000, first_ns)
+                if now != shown:
+                    shown, planes = now, _planes(strip.draw(now), picture.width, height)
+                composed = _stack(picture, planes)
+                composed.pts, composed.time_base = ms, Fraction(1, 1000)
+                file.mux(stream.encode(composed))
+                frames += 1
+                advance(ms, total)
+            if stream is not None:
+                file.mux(stream.encode(None))
+    except OSError as error:
+        raise UserError(f"the replay {out} cannot be written ({error.strerror or error}); the log is whole") from error
+    if not frames:
+        out.unlink(missing_ok=True)
+        return None
+    source.unlink()
+    return out
 
 
-class Replay:
-    """Records `capture` into the MP4 file `path` in a thread of its own, from creation to `close`.
+def _planes(strip: np.ndarray, width: int, height: int) -> list[np.ndarray]:
+    """The Y, U and V planes of an RGB strip at that size."""
+    if strip.shape[:2] != (height, width):
+        strip = cv2.resize(strip, (width, height), interpolation=cv2.INTER_AREA)
+    flat = cv2.cvtColor(strip, cv2.COLOR_RGB2YUV_I420)
+    chroma = flat[height:].reshape(2, height // 2, width // 2)
+    return [flat[:height], chroma[0], chroma[1]]
 
-    The file is fragmented, so that what was written can be watched even after a crash. `UserError` when the file cannot
-    be written; a window that is gone just ends the video.
-    """
 
-    def __init__(self, path: Path, capture: Capture, profile: GameProfile, fps: int = 20) -> None:
-        self.path, self.fps, self.frames = path, fps, 0
-        self._capture = capture
-        self._strip = Strip(profile, WIDTH)
-        self._acted: Acted | None = None
-        try:
-            self._file = av.open(str(path), "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov"})
-        except OSError as error:
-            raise UserError(f"the replay {path} cannot be written ({error.strerror}); choose another folder") from error
-        self._stream = self._file.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "23"})
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = Fraction(1, 1000)
-        self._stream.codec_context.gop_size = 2 * fps
-        self._stream.thread_count = 1
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
-        self._thread.start()
+def _stack(picture, strip: list[np.ndarray]):
+    """The picture (an `av.VideoFrame`, yuv420p) with the strip under it, without going through RGB."""
+    import av
 
-    def show(self, acted: Acted) -> None:
-        """From now on the strip shows this decision."""
-        self._acted = acted
-
-    def close(self) -> None:
-        """Ends the video and closes the file."""
-        self._stop.set()
-        self._thread.join(10)
-
-    def __enter__(self) -> Replay:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
-    def compose(self, pixels: np.ndarray, now_ns: int) -> np.ndarray:
-        """The picture with its strip, `uint8[H, WIDTH, 3]` with an even H."""
-        height = round(pixels.shape[0] * WIDTH / pixels.shape[1] / 2) * 2
-        picture = cv2.resize(pixels, (WIDTH, height), interpolation=cv2.INTER_AREA)
-        acted = self._acted
-        if acted is None:
-            strip = self._strip.draw(frozenset(), "", None)
-        else:
-            plan = acted.decision.plan
-            held = plan.held_at((now_ns - acted.acted_ns) / 1e6) if acted.sent else frozenset()
-            strip = self._strip.draw(held, acted.decision.explanation or words(plan), acted.action_age_ms)
-        return np.concatenate([picture, strip])
-
-    def _run(self) -> None:
-        began = time.monotonic()
-        try:
-            while not self._stop.is_set():
-                try:
-                    frame = self._capture.grab()
-                except UserError:
-                    break  # the window is gone: so is the fight
-                picture = self.compose(frame.pixels, frame.t_ns)
-                if not self.frames:
-                    first_ns = frame.t_ns
-                    self._stream.height, self._stream.width = picture.shape[:2]
-                if picture.shape[0] == self._stream.height:
-                    video = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                    video.pts = (frame.t_ns - first_ns) // 1_000_000
-                    video.time_base = Fraction(1, 1000)
-                    self._file.mux(self._stream.encode(video))
-                    self.frames += 1
-                next_at = began + (self.frames + 1) / self.fps
-                if (late := time.monotonic() - next_at) > 0:
-                    began += late  # a busy machine gets fewer frames, not a burst of them
-                self._stop.wait(max(0.0, -late))
-        finally:
-            if self.frames:
-                self._file.mux(self._stream.encode(None))
-            self._file.close()
-            self._capture.close()
+    height = picture.height + strip[0].shape[0]
+    out = av.VideoFrame(picture.width, height, "yuv420p")
+    for i, below in enumerate(strip):
+        source, target = picture.planes[i], out.planes[i]
+        upper = np.frombuffer(source, np.uint8).reshape(source.height, source.line_size)[:, : source.width]
+        whole = np.frombuffer(target, np.uint8).reshape(target.height, target.line_size)
+        whole[: source.height, : source.width] = upper
+        whole[source.height :, : target.width] = below
+    return out

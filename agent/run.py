@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from combatvla.desktop.base import WindowGone
 from combatvla.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,28 +25,35 @@ if TYPE_CHECKING:
 class Args:
     """Let a policy play a game window.
 
-        combatvla agent run --game arena
-        combatvla agent run --game arena --policy out/my-checkpoint --seconds 60 --dry-run
+        combatvla agent run --game arena --armed
+        combatvla agent run --game arena --policy out/my-checkpoint --seconds 60
 
-    Start the game first (`combatvla env play` for the Arena). The policy sees only the window's pixels. Input goes out
-    only while the window has the focus, and only keys of the game's profile; click another window, close the game, or
-    press Ctrl-C here, and everything is let go.
+    Start the game first (`combatvla env play` for the Arena). The policy sees only the window's pixels. Without
+    --armed nothing is pressed: it looks, decides, and says what it would do. With it, input goes out only while the
+    window has the focus, and only keys of the game's profile; click another window and the agent waits, close the game
+    or press Ctrl-C here and it ends. On every way out everything is let go.
     """
 
     game: str = "arena"
     """The game's profile: a name that ships with the package, or the path of a .yaml file."""
     policy: str = "tiny"
-    """The checkpoint: `tiny` (it ships with the package) or a folder."""
+    """The checkpoint: `tiny` (it ships with the package), a folder, or `random`."""
+    armed: bool = False
+    """Press the keys. Without it, this is a dry run."""
     seconds: float = 120.0
     """How long it plays at most; it also ends with the window."""
     wait: float = 10.0
     """Seconds to wait for the window to appear."""
-    dry_run: bool = False
-    """Decide, but press nothing."""
-    replay: bool = True
-    """Record a video with the keys, the thought and the action's age under the picture."""
-    out: Path = Path("out/agent")
-    """Where the log and the replay are written, in a folder named after the time."""
+    hz: float = 10.0
+    """Decisions a second at most."""
+    dead_man: float = 1.0
+    """Without a new decision for so many seconds, everything is let go."""
+    replay: Path | None = None
+    """Where to write the replay video; by default `replay.mp4` beside the log."""
+    no_replay: bool = False
+    """Record no video."""
+    log: Path = Path("out/agent")
+    """Where the log is written, in a folder named after the time."""
     json: bool = False
     """Print the result as one JSON object on the last line."""
 
@@ -57,9 +66,11 @@ class Seat:
     window: Window
     profile: GameProfile
     folder: Path
-    """Gets `decisions.jsonl`, `summary.json` and `replay.mp4`."""
+    """Gets the log (`agent.log`) and `replay.mp4`."""
     armed: bool = True
     replay: bool = True
+    linger_s: float = 0.0
+    """The film goes on for so long after the end, to show it."""
 
 
 def play(
@@ -68,45 +79,87 @@ def play(
     *,
     seconds: float,
     seed: int | None = None,
+    period_ms: float = 100.0,
+    dead_man_ms: float = 1000.0,
     stop: Callable[[], bool] = lambda: False,
     on_acted: Callable[[Acted], None] = lambda acted: None,
+    on_focus: Callable[[bool], None] = lambda focused: None,
+    on_end: Callable[[], None] = lambda: None,
     episode: Episode | None = None,
 ) -> dict[str, Any]:
     """Plays one episode and returns its figures (`agent.log.figures`), which also stand in `summary.json`.
 
-    On every way out, exceptions included, all input is let go and what was logged is on disk.
+    On every way out, exceptions included, all input is let go, what was logged is on disk, and the replay is made
+    (after SIGTERM there is no time for that: the film stays beside the log). `on_end` is called once nothing is held
+    any more, before that.
     """
     from contextlib import ExitStack
 
+    from agent.film import Film
     from agent.log import EpisodeLog, figures
     from agent.loop import Episode, fight
-    from agent.replay import Replay
     from combatvla.desktop.capture import WindowCapture
     from combatvla.desktop.inject import GuardedInjector, release_on_exit
 
     episode = Episode() if episode is None else episode
-    with ExitStack() as stack:
-        log = stack.enter_context(EpisodeLog(seat.folder))
-        capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop))
-        video = None
-        if seat.replay:
-            watcher = WindowCapture(seat.window, desktop=seat.desktop)
-            video = stack.enter_context(Replay(seat.folder / "replay.mp4", watcher, seat.profile))
-        injector = GuardedInjector(seat.desktop, seat.window, seat.profile, armed=seat.armed)
-        injector = stack.enter_context(release_on_exit(injector))
+    video = None
+    try:
+        with ExitStack() as stack:
+            log = stack.enter_context(EpisodeLog(seat.folder))
+            if seat.replay:
+                stack.enter_context(Film(seat.folder / "film.mkv", seat.window))
+            capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop))
+            injector = GuardedInjector(seat.desktop, seat.window, seat.profile, armed=seat.armed)
+            injector = stack.enter_context(release_on_exit(injector))
 
-        def note(acted: Acted) -> None:
-            log.write(acted)
-            if video is not None:
-                video.show(acted)
-            on_acted(acted)
+            def note(acted: Acted) -> None:
+                log.acted(acted)
+                on_acted(acted)
 
+            fight(
+                policy,
+                capture,
+                injector,
+                seconds=seconds,
+                seed=seed,
+                period_ms=period_ms,
+                dead_man_ms=dead_man_ms,
+                stop=stop,
+                on_acted=note,
+                on_held=log.held,
+                on_focus=on_focus,
+                episode=episode,
+            )
+            injector.close()
+            if seat.replay:
+                time.sleep(seat.linger_s)
+    finally:
+        on_end()
         try:
-            fight(policy, capture, injector, seconds=seconds, seed=seed, stop=stop, on_acted=note, episode=episode)
+            if seat.replay and not isinstance(sys.exc_info()[1], SystemExit):
+                video = _replay(seat)
         finally:
-            record = {**figures(episode), "replay": str(video.path) if video else None, "log": str(seat.folder)}
+            record = {**figures(episode), "replay": str(video) if video else None, "log": str(seat.folder)}
             log.summarize(record)
     return record
+
+
+def _replay(seat: Seat) -> Path | None:
+    """Makes the replay, saying so; None where there was nothing to film."""
+    from agent.replay import make_replay
+    from combatvla.report import progress
+
+    done = 0
+    with progress("writing the replay (Ctrl-C skips it)", 100) as advance:
+
+        def note(ms: int, total_ms: int) -> None:
+            nonlocal done
+            percent = min(100, 100 * ms // max(1, total_ms))
+            if percent > done:
+                advance(percent - done)
+                done = percent
+
+        return make_replay(seat.folder, seat.profile, advance=note)
 
 
 def new_folder(parent: Path) -> Path:
@@ -118,34 +171,43 @@ def new_folder(parent: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise UserError(
-                f"the folder {parent} cannot be made ({error.strerror}): give another one with --out"
-            ) from error
+            raise UserError(f"the folder {parent} cannot be made ({error.strerror}): give another one") from error
         return parent / (name + suffix)
-    raise UserError(f"too many runs began in {parent} within one second: give another folder with --out")
+    raise UserError(f"too many runs began in {parent} within one second: give another folder")
 
 
 def show(record: dict[str, Any], title: str) -> None:
-    """The latency table of an episode or several."""
+    """The latency table of an episode or several: each stage from the screen to the key."""
     from combatvla.report import table
 
-    def ms(name: str) -> list[str | None]:
-        return [None if (value := record[f"{name}_ms_{q}"]) is None else f"{value:.1f}" for q in ("p50", "p95")]
-
+    meaning = {
+        "capture": "capture of the window",
+        "preprocess": "  frame to model input",
+        "vision": "  vision tower",
+        "prefill": "  prompt",
+        "decode": "  action tokens",
+        "decide": "decision: frames in, plan out",
+        "act": "plan to key down",
+        "age": "action age: capture of the newest frame to key down",
+    }
     rows = [
-        ["decision: frames in, plan out", *ms("decision")],
-        ["action age: capture of the newest frame to key down", *ms("action_age")],
+        [meaning[stage], *(f"{f[q]:.1f}" for q in ("p50", "p95", "max"))] for stage, f in record["stages_ms"].items()
     ]
-    table(title, ["milliseconds", "p50", "p95"], rows)
+    table(title, ["milliseconds", "p50", "p95", "max"], rows)
 
 
 class Ticker:
-    """Says every few seconds, on standard error, what the agent does: called after each decision."""
+    """Says on standard error what the agent does, a line that renews itself: called after each decision.
 
-    def __init__(self, every_s: float = 2.0) -> None:
-        self.every_s = 0.2 if sys.stderr.isatty() else every_s
+    `extra` adds what is to be shown besides. Where nobody watches a terminal it speaks every `every_s` seconds.
+    """
+
+    def __init__(self, every_s: float = 3.0, extra: Callable[[], str] = lambda: "") -> None:
+        self.live = sys.stderr.isatty()
+        self.every_s = 0.2 if self.live else every_s
+        self.extra = extra
         self.began = self.said = time.monotonic()
-        self.count = 0
+        self.count = self.said_count = 0
 
     def __call__(self, acted: Acted) -> None:
         from agent.loop import words
@@ -154,25 +216,50 @@ class Ticker:
         now = time.monotonic()
         if now - self.said < self.every_s:
             return
-        self.said = now
-        what = words(acted.decision.plan) if acted.sent else "the window has no focus: nothing is held"
-        line = f"{now - self.began:5.1f} s  decision {self.count:4d}  {acted.action_age_ms:4.0f} ms old  {what}"
-        if sys.stderr.isatty():
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        hz = (self.count - self.said_count) / (now - self.said)
+        self.said, self.said_count = now, self.count
+        what = words(acted.decision.plan) if acted.sent else "no focus"
+        thought = f"  ({acted.decision.explanation})" if acted.decision.explanation else ""
+        line = (
+            f"{now - self.began:5.1f} s {hz:5.1f}/s  age {acted.action_age_ms:3.0f} ms  {self.extra()}{what}{thought}"
+        )
+        self._say(line)
+
+    def focus(self, focused: bool) -> None:
+        """Says that the window lost the focus or has it again."""
+        text = "the focus is back: playing on" if focused else "the window lost the focus: all keys let go, waiting"
+        self.end()
+        print(text, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self.live:
+            print(file=sys.stderr)
+
+    def _say(self, line: str) -> None:
+        if self.live:
+            print(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
 
-    def end(self) -> None:
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
+
+def make_policy(name: str) -> Policy:
+    """The policy of that name or folder. `UserError` when there is none."""
+    if name == "random":
+        from combatvla.policy.random import RandomPlayer
+
+        return RandomPlayer()
+    from combatvla.policy.local import load_policy
+
+    return load_policy(name)
 
 
 def main(argv: list[str]) -> int:
     import tyro
 
     args = tyro.cli(Args, args=argv, prog="combatvla agent run")
-    if args.seconds <= 0:
-        raise UserError(f"--seconds must be more than 0, got {args.seconds:g}")
+    for option in ("seconds", "hz", "dead_man"):
+        if not getattr(args, option) > 0:
+            raise UserError(f"--{option.replace('_', '-')} must be more than 0, got {getattr(args, option):g}")
 
     from agent.loop import warm_up
     from combatvla.desktop.base import open_desktop
@@ -183,23 +270,48 @@ def main(argv: list[str]) -> int:
     profile = load_profile(args.game)
     desktop = open_desktop()
     try:
+        policy = make_policy(args.policy)
         window = desktop.find_window(profile, wait_s=args.wait)
-        from combatvla.policy.local import load_policy
-
-        policy = load_policy(args.policy)
         with WindowCapture(window, desktop=desktop) as capture:
             warm_up(policy, capture.grab())
-        desktop.activate(window)
-        seat = Seat(desktop, window, profile, new_folder(args.out), armed=not args.dry_run, replay=args.replay)
+        if args.armed and not desktop.activate(window):
+            print("the window does not have the focus: click it, and the agent begins", file=sys.stderr)
+        seat = Seat(desktop, window, profile, new_folder(args.log), armed=args.armed, replay=not args.no_replay)
         ticker = Ticker()
-        print(f"playing {window.title!r} with {args.policy}; Ctrl-C ends it", file=sys.stderr)
+        how = "playing" if args.armed else "dry run (nothing is pressed; --armed plays):"
+        print(f"{how} {window.title!r} with {args.policy}; Ctrl-C ends it", file=sys.stderr)
         try:
-            record = play(policy, seat, seconds=args.seconds, on_acted=ticker)
-        finally:
-            ticker.end()
+            record = play(
+                policy,
+                seat,
+                seconds=args.seconds,
+                period_ms=1000 / args.hz,
+                dead_man_ms=args.dead_man * 1000,
+                on_acted=ticker,
+                on_focus=ticker.focus,
+                on_end=ticker.end,
+            )
+        except WindowGone as error:
+            raise UserError(
+                f"the window {window.title!r} was closed while the agent played: every key was let go, the log and the "
+                f"replay are in {seat.folder}"
+            ) from error
     finally:
         desktop.close()
+    if args.replay is not None and record["replay"]:
+        record["replay"] = str(_move(Path(record["replay"]), args.replay))
     show(record, f"{record['decisions']} decisions in {record['seconds']:.0f} s ({record['ended']})")
-    print(f"log and replay: {record['log']}")
-    emit({"game": profile.name, "policy": args.policy, "armed": not args.dry_run, **record}, as_json=args.json)
+    print(f"log:    {record['log']}")
+    if record["replay"]:
+        print(f"replay: {record['replay']}")
+    emit({"game": profile.name, "policy": args.policy, "armed": args.armed, **record}, as_json=args.json)
     return 0
+
+
+def _move(source: Path, target: Path) -> Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(source, target)
+    except OSError as error:
+        raise UserError(f"the replay cannot be moved to {target} ({error.strerror}): it is in {source}") from error
+    return target

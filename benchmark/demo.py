@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +18,16 @@ from combatvla.errors import UserError
 from combatvla.report import emit, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from agent.loop import Episode
+    from combatvla.desktop.base import Desktop, Window
     from combatvla.policy.base import Policy
+    from combatvla.profiles import GameProfile
 
 SIZE = (1280, 720)
+START_S = 30.0
+"""Seconds the game has to open its window."""
+LINGER_S = 1.2
+"""The film shows the end for so long; the game's window stays two seconds."""
 
 
 @dataclass
@@ -30,36 +36,38 @@ class Args:
 
         combatvla demo
         combatvla demo --seed 1000003 --policy out/my-checkpoint
-        combatvla demo --fights 20 --json
+        combatvla demo --episodes 20 --json
 
     It opens the Arena's window, on a display of its own where there is none, and plays it by pressing keys, unpaused.
     Leave the window in front until the fight is over.
     """
 
     policy: str = "tiny"
-    """The checkpoint that fights: `tiny` (it ships with the package) or a folder."""
+    """The checkpoint that fights: `tiny` (it ships with the package), a folder, or `random`."""
     task: str = "first"
     """The fight."""
     seed: int | None = None
     """The fight's seed; by default the first of those held out from training."""
-    fights: int = 1
+    episodes: int = 1
     """How many fights, on consecutive seeds."""
     out: Path = Path("out/demo")
     """Where logs and replays are written."""
+    no_replay: bool = False
+    """Record no video."""
     json: bool = False
     """Print the result as one JSON object on the last line."""
 
 
 class Referee:
-    """Reads the true state that the Arena's window logs. The policy never sees it; it only tells who won."""
+    """Reads the true state that the Arena's window logs. The policy never sees it; it only tells how the fight goes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.truth: dict[str, Any] | None = None
+        self.truth: dict[str, Any] = {}
         self._at = 0
 
-    def look(self) -> dict[str, Any] | None:
-        """The newest true state, None before the first tick."""
+    def look(self) -> dict[str, Any]:
+        """The newest true state, empty before the first tick."""
         if self.path.exists():
             with self.path.open("rb") as file:
                 file.seek(self._at)
@@ -70,24 +78,34 @@ class Referee:
         return self.truth
 
     def over(self) -> bool:
-        return (self.look() or {}).get("result") is not None
+        return self.look().get("result") is not None
+
+    def score(self) -> str:
+        """The state of the fight for people."""
+        if not self.truth:
+            return ""
+        boss, own = self.truth["boss"]["health"], self.truth["player"]["health"]
+        return f"boss {boss:4.0%} {_bar(boss)}  own {own:4.0%} {_bar(own)}  "
+
+
+def _bar(fraction: float, width: int = 10) -> str:
+    full = round(max(0.0, min(1.0, fraction)) * width)
+    return "█" * full + "░" * (width - full)
 
 
 @contextmanager
-def arena_window(task: str, seed: int, log: Path) -> Iterator[subprocess.Popen]:
-    """The Arena in a process of its own, as a game is; ended on the way out."""
-    options = [
-        "--task",
-        task,
-        "--seed",
-        str(seed),
-        "--size",
-        "{}x{}".format(*SIZE),
-        "--log",
-        str(log),
-        "--exit-when-over",
-    ]
-    game = subprocess.Popen([sys.executable, "-m", "combatvla", "env", "play", *options], stdin=subprocess.DEVNULL)
+def arena_window(task: str, seed: int, folder: Path) -> Iterator[subprocess.Popen]:
+    """The Arena in a process of its own, as a game is, logging the truth to `folder`; ended on the way out."""
+    size = "{}x{}".format(*SIZE)
+    options = ["--task", task, "--seed", str(seed), "--size", size, "--exit-when-over"]
+    with (folder / "game.txt").open("wb") as said:
+        game = subprocess.Popen(
+            [sys.executable, "-m", "combatvla", "env", "play", *options, "--log", str(folder / "truth.jsonl")],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,  # a Ctrl-C ends the agent first, and the agent ends the game
+        )
     try:
         yield game
     finally:
@@ -100,11 +118,32 @@ def arena_window(task: str, seed: int, log: Path) -> Iterator[subprocess.Popen]:
                 game.wait()
 
 
-def one_fight(policy: Policy, task: str, seed: int, folder: Path, episode: Episode) -> dict[str, Any]:
+def find_arena(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, folder: Path) -> Window:
+    """The window of `game`, with the focus. `UserError` when it does not open or does not get the focus."""
+    until = time.monotonic() + START_S
+    while True:
+        if game.poll() is not None:
+            said = (folder / "game.txt").read_text(errors="replace").strip().splitlines()
+            raise UserError(f"the Arena did not open: {said[-1] if said else 'it ended without a word'}")
+        try:
+            window = desktop.find_window(profile, wait_s=0.1)
+            break
+        except UserError as error:
+            if time.monotonic() > until:
+                raise UserError(
+                    f"the Arena opened no window within {START_S:.0f} s: try `combatvla env play`"
+                ) from error
+    if not desktop.activate(window, timeout_s=5):
+        raise UserError("the Arena's window did not get the focus, so no keys can be sent: close what covers it")
+    return window
+
+
+def one_fight(
+    policy: Policy, task: str, seed: int, folder: Path, episode: Episode, *, replay: bool = True
+) -> dict[str, Any]:
     """Opens the window, lets `policy` fight in it to the end, and returns the outcome and the agent's figures.
 
-    What the agent does is noted in `episode`.
-    `UserError` when the window is closed before the fight is over.
+    What the agent does is noted in `episode`. `UserError` when the window is closed before the fight is over.
     """
     from agent.run import Seat, Ticker, play
     from combatvla.desktop.base import WindowGone, open_desktop
@@ -114,25 +153,32 @@ def one_fight(policy: Policy, task: str, seed: int, folder: Path, episode: Episo
     profile = load_profile("arena")
     folder.mkdir(parents=True, exist_ok=True)
     referee = Referee(folder / "truth.jsonl")
-    ticker = Ticker()
+    ticker = Ticker(extra=referee.score)
     with ExitStack() as stack:
         desktop = open_desktop()
         stack.callback(desktop.close)
-        stack.enter_context(arena_window(task, seed, referee.path))
-        window = desktop.find_window(profile, wait_s=30)
-        desktop.activate(window)
-        seat = Seat(desktop, window, profile, folder)
+        game = stack.enter_context(arena_window(task, seed, folder))
+        window = find_arena(desktop, profile, game, folder)
+        seat = Seat(desktop, window, profile, folder, replay=replay, linger_s=LINGER_S)
         limit = load_task(task).time_limit_s + 10
         try:
-            record = play(policy, seat, seconds=limit, seed=seed, stop=referee.over, on_acted=ticker, episode=episode)
+            record = play(
+                policy,
+                seat,
+                seconds=limit,
+                seed=seed,
+                stop=referee.over,
+                on_acted=ticker,
+                on_focus=ticker.focus,
+                on_end=ticker.end,
+                episode=episode,
+            )
         except WindowGone as error:
             raise UserError(
-                f"the Arena's window was closed in mid-fight; every key was let go, and the log is in {folder}: "
-                "start again and leave the window open until the fight is over"
+                f"the Arena's window was closed in mid-fight; every key was let go, and the log and the replay are in "
+                f"{folder}: start again and leave the window open until the fight is over"
             ) from error
-        finally:
-            ticker.end()
-        truth = referee.look() or {}
+    truth = referee.look()
     return {
         "result": truth.get("result") or "timeout",
         "task": task,
@@ -152,9 +198,10 @@ def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, An
     record = {**fights[-1], "success": wins == len(fights)}
     if len(fights) > 1:
         acted = [a for e in episodes for a in e.acted]
-        record.update(figures(Episode(acted, sum(e.seconds for e in episodes), record["ended"])))
+        pooled = Episode(acted, sum(e.seconds for e in episodes), sum(e.without_focus_s for e in episodes))
+        record.update(figures(pooled), ended=record["ended"])
         record.update({key: mean([f[key] for f in fights]) for key in ("damage_dealt", "damage_taken")})
-        record.update(fights=len(fights), wins=wins, results=[f["result"] for f in fights])
+        record.update(episodes=len(fights), wins=wins, results=[f["result"] for f in fights])
         record.update(success_rate=wins / len(fights), success_ci95=list(wilson_interval(wins, len(fights))))
     return record
 
@@ -163,8 +210,8 @@ def main(argv: list[str]) -> int:
     import tyro
 
     args = tyro.cli(Args, args=argv, prog="combatvla demo")
-    if args.fights < 1:
-        raise UserError(f"--fights must be at least 1, got {args.fights}")
+    if args.episodes < 1:
+        raise UserError(f"--episodes must be at least 1, got {args.episodes}")
 
     from env.tasks import TEST_SEED_START, load_task
 
@@ -177,17 +224,14 @@ def main(argv: list[str]) -> int:
         print(text, file=sys.stderr, flush=True)
 
     say(f"1/3 loading the policy {args.policy}")
-    import time
-
     import numpy as np
 
     from agent.loop import Episode, warm_up
-    from agent.run import new_folder, show
+    from agent.run import make_policy, new_folder, show
     from combatvla.desktop.display import own_display
     from combatvla.policy.base import Frame
-    from combatvla.policy.local import load_policy
 
-    policy = load_policy(args.policy)
+    policy = make_policy(args.policy)
     warm_up(policy, Frame(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), time.monotonic_ns()))
 
     folder = new_folder(args.out)
@@ -197,12 +241,12 @@ def main(argv: list[str]) -> int:
             say(f"2/3 opening the Arena on your display {os.environ['DISPLAY']}: leave its window in front")
         else:
             say(f"2/3 no display here: opening the Arena on one of our own, {stack.enter_context(own_display(*SIZE))}")
-        for seed in range(start, start + args.fights):
+        for seed in range(start, start + args.episodes):
             say(f"3/3 fighting {task.title}, seed {seed}, unpaused")
-            into = folder if args.fights == 1 else folder / str(seed)
+            into = folder if args.episodes == 1 else folder / str(seed)
             episodes.append(Episode())
-            fights.append(one_fight(policy, args.task, seed, into, episodes[-1]))
-            if args.fights > 1:
+            fights.append(one_fight(policy, args.task, seed, into, episodes[-1], replay=not args.no_replay))
+            if args.episodes > 1:
                 say(f"    {fights[-1]['result']}: {sum(f['result'] == 'win' for f in fights)} won of {len(fights)}")
     record = merge(fights, episodes)
     table(
@@ -221,9 +265,10 @@ def main(argv: list[str]) -> int:
         ],
     )
     show(record, "Latency")
-    if args.fights > 1:
+    if args.episodes > 1:
         low, high = record["success_ci95"]
-        print(f"won {record['wins']} of {args.fights}: {record['success_rate']:.0%} [{low:.0%}, {high:.0%}]")
-    print(f"replay: {record['replay']}")
+        print(f"won {record['wins']} of {args.episodes}: {record['success_rate']:.0%} [{low:.0%}, {high:.0%}]")
+    if record["replay"]:
+        print(f"replay: {record['replay']}")
     emit(record, as_json=args.json)
     return 0

@@ -11,8 +11,11 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, WAIT_PLAN, Action, Plan, Step
+from combatvla.actions import WAIT_PLAN, Action, Plan
 from combatvla.policy.base import Decision, Frame
+from combatvla.policy.random import RandomPlayer
+
+__all__ = ["OraclePlayer", "RandomPlayer", "ReferencePlayer", "best_plan"]
 
 A = Action
 REACH = 2.6
@@ -21,29 +24,6 @@ DODGE_AT_MS = 300
 """An impact this near is dodged now: the i-frames then cover it, with up to 200 ms of latency to spare."""
 THREAT_REACH = {"slam": 4.6, "sweep": 4.2, "thrust": 8.6, "leap": 4.6}
 """Metres within which a move can still hit, its step included; beyond, nobody needs to dodge it."""
-
-
-class RandomPlayer:
-    """Draws a plan of one to three steps evenly from the vocabulary."""
-
-    name = "random"
-    frames_per_decision = 0
-    needs_truth = False
-
-    def __init__(self, seed: int = 0) -> None:
-        self.rng = random.Random(seed)
-
-    def reset(self, seed: int | None = None) -> None:
-        self.rng = random.Random(seed)
-
-    def decide(
-        self, frames: Sequence[Frame], *, deadline_ns: int | None = None, truth: Mapping[str, Any] | None = None
-    ) -> Decision:
-        choices = [a for a in (*HELD_ACTIONS, A.WAIT) if a is not A.BLOCK]
-        steps = [
-            Step.of(self.rng.choice(choices), ms=self.rng.choice(DURATIONS_MS)) for _ in range(self.rng.randint(1, 3))
-        ]
-        return Decision(Plan(tuple(steps)))
 
 
 def best_plan(truth: Mapping[str, Any]) -> Plan:
