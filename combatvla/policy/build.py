@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from combatvla.errors import UserError
-from combatvla.policy.tokenizer import train_tokenizer  # noqa: F401  (one place to import from)
 from combatvla.vision import MERGE, PATCH, FrameSpec
 
 if TYPE_CHECKING:
@@ -79,9 +78,20 @@ def build_model(
     )
     torch.manual_seed(seed)
     model = Qwen2_5_VLForConditionalGeneration(config)
+    _init_for_small_widths(model)
     model.generation_config.eos_token_id = ids["<|im_end|>"]
     model.generation_config.pad_token_id = ids["<|endoftext|>"]
     return model
+
+
+def _init_for_small_widths(model: Qwen2_5_VLForConditionalGeneration) -> None:
+    """Matrices at 1/sqrt(fan-in). Qwen's 0.02 suits wide models; at these widths it leaves attention and MLPs so faint
+    that the model first has to grow them before it sees anything."""
+    import torch
+
+    for name, p in model.named_parameters():
+        if p.ndim > 1 and "embed_tokens" not in name and "lm_head" not in name:
+            torch.nn.init.normal_(p, 0, p[0].numel() ** -0.5)
 
 
 def patchify(frames: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""A policy's folder: an ordinary Hugging Face folder plus `combatvla.json`, which says how frames and text were made."""
+"""A policy's folder: an ordinary Hugging Face folder plus `combatvla.json`, which says how frames and text are made."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def read_info(folder: str | Path) -> PolicyInfo:
     path = folder / INFO_FILE
     if not path.is_file():
         raise UserError(
-            f"{folder} is not a CombatVLA checkpoint: it has no {INFO_FILE}; train one with `combatvla train sft --init {folder}`"
+            f"{folder} is not a CombatVLA checkpoint: it has no {INFO_FILE}; "
+            f"make one of it with `combatvla train sft --init {folder}`"
         )
     try:
         info = PolicyInfo.model_validate_json(path.read_text(encoding="utf-8"))

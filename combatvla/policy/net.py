@@ -7,7 +7,6 @@ models only) one attention window. The results are the same; tests/core/test_net
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -152,8 +151,3 @@ def text_positions(is_image: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
             out[:, i] = at
             i, at = i + 1, at + 1
     return out
-
-
-def init_scale(fan_in: int) -> float:
-    """Standard deviation that keeps a unit-variance input at unit variance."""
-    return 1 / math.sqrt(fan_in)

@@ -94,7 +94,8 @@ def load_samples(
             raise UserError(f"row {i} has no pictures: expected rows of frames and turns")
         if bad := [p.shape for p in pictures if p.shape != frames.shape[2:]]:
             raise UserError(
-                f"row {i} has a picture of {bad[0][1]}x{bad[0][0]}: expected {spec.width}x{spec.height}, as FrameSpec.prepare makes"
+                f"row {i} has a picture of {bad[0][1]}x{bad[0][0]}: "
+                f"expected {spec.width}x{spec.height}, as FrameSpec.prepare makes"
             )
         frames[i] = [pictures[0]] * (frames_per_decision - len(pictures)) + pictures
         system, turns = _turns(row)
@@ -135,7 +136,7 @@ def _turns(row: Any) -> tuple[str | None, list[tuple[str, str]]]:
 
 
 def _branch(tokenizer: Any, user: str, answer: str, order: Order, dialect: Dialect) -> Branch:
-    """Tokens of one turn. A text that is AoT (compact, action first, as rows store it) is written in the stage's order."""
+    """Tokens of one turn. AoT (compact and action first, as rows store it) is written in the stage's order."""
     try:
         aot: AoT | None = decode(answer)
     except AoTError:

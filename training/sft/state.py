@@ -71,8 +71,8 @@ def load(
                     optimizer.state[p] = {k: file.get_tensor(full).to(p.device) for k, full in kept.items()}
     except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         raise UserError(
-            f"cannot resume from {path} ({type(error).__name__}): expected an interrupted run with the same --out, data "
-            "and settings; leave --resume out to start anew"
+            f"cannot resume from {path} ({type(error).__name__}): expected an interrupted run with the same --out, "
+            "data and settings; leave --resume out to start anew"
         ) from error
     return int(run["step"]), float(run["seconds"])
 
