@@ -270,11 +270,13 @@ class TruthTrack:
             for line in lines:
                 if line.endswith(b"\n"):  # a killed game leaves a torn last line
                     state = json.loads(line)
+                    if not {"player", "boss"} <= state.keys():
+                        raise ValueError("it lacks the fighters")
                     self._times.append(int(state["t_ns"]))
                     self._states.append(state)
         except OSError as error:
             raise UserError(f"the log of true states {path} cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{path}, line {len(self._times) + 1}, is no true state: expected a log of `combatvla env play --log`"
             ) from error

@@ -53,7 +53,7 @@ def test_keys_and_pictures_on_one_clock(desktop, arena, game, tmp_path):
         next(e for e in pressed if e.key == key).t_ns for key in ("w", "space", "mouse_left", "1", "mouse_right")
     ]
     for at, t_ns in zip(sent, by_time, strict=True):
-        assert 0 <= t_ns - at < 60e6, "an event is stamped when it happens"
+        assert 0 <= t_ns - at < 0.5e9, "an event is stamped when it happens"
     assert status.frames == len(session.frames) == len(list(session.pictures())) >= 12
     assert session.frames[0].t_ns < sent[0] and session.frames[-1].t_ns > sent[-1]
 
