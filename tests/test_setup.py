@@ -198,3 +198,24 @@ def test_a_python_without_venv_gets_the_package_that_has_it(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env={"PATH": path}, timeout=60)
     assert done.returncode == 1
     assert "sudo apt-get install --no-install-recommends python3.11-venv" in done.stderr
+
+
+@pytest.mark.parametrize(("gpu", "torch"), [(True, "torch==="), (False, "torch==")], ids=["with a GPU", "without"])
+def test_which_torch_is_installed(gpu, torch, tmp_path):
+    """`==` also takes a CPU build (2.13.0+cpu), `===` only the plain one. pip is a stand-in that notes its arguments."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "scripts")
+    shutil.copy(ROOT / "constraints.txt", tmp_path)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    stand_in(tmp_path / ".venv/bin", "python", f'echo "$@" >> {tmp_path}/asked')
+    (tmp_path / "bin").mkdir()
+    path = bare_path(tmp_path / "bin")
+    stand_in(tmp_path / "bin", "nvidia-smi", f"exit {0 if gpu else 9}")
+    command = [shutil.which("bash"), tmp_path / "scripts/setup.sh"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": path}, timeout=60)
+    assert done.returncode == 0, done.stderr
+    asked = [line for line in (tmp_path / "asked").read_text(encoding="utf-8").splitlines() if "install" in line]
+    assert len(asked) == 3
+    assert asked[0].endswith(f"-c constraints.txt {torch}{pins()['torch']}")
+    assert asked[1].endswith("--no-deps -r constraints.txt")
+    assert asked[2].endswith("--no-deps --no-build-isolation -e .")
