@@ -202,7 +202,7 @@ def test_a_python_without_venv_gets_the_package_that_has_it(tmp_path):
 
 @pytest.mark.parametrize(("gpu", "torch"), [(True, "torch==="), (False, "torch==")], ids=["with a GPU", "without"])
 def test_which_torch_is_installed(gpu, torch, tmp_path):
-    """`==` also takes a CPU build (2.13.0+cpu), `===` only the plain one. pip is a stand-in that notes its arguments."""
+    """`==` also takes a CPU build (2.13.0+cpu), `===` only the plain one. pip is a stand-in."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts/setup.sh", tmp_path / "scripts")
     shutil.copy(ROOT / "constraints.txt", tmp_path)
