@@ -124,14 +124,14 @@ def play_episode(env: gymnasium.Env, policy: Policy, job: Job, *, warm_up: bool 
     )
 
 
-def make_player(name: str, policy: str) -> Policy:
-    """The player of that name; `policy` names the checkpoint of the one called `policy`."""
+def make_player(name: str, policy: str, threads: int = 2) -> Policy:
+    """The player of that name; `policy` names the checkpoint of the one called `policy`, which thinks on `threads`."""
     from env import players
 
     if name == "policy":
         from combatvla.policy.local import load_policy
 
-        return load_policy(policy)
+        return load_policy(policy, threads=threads)
     kinds = {"random": players.RandomPlayer, "reference": players.ReferencePlayer, "oracle": players.OraclePlayer}
     return kinds[name]()
 
@@ -139,15 +139,15 @@ def make_player(name: str, policy: str) -> Policy:
 class Ring:
     """Plays jobs one after the other, and keeps environments and players between them."""
 
-    def __init__(self, policy: str, width: int, height: int) -> None:
-        self.policy, self.size = policy, {"width": width, "height": height}
+    def __init__(self, policy: str, width: int, height: int, threads: int = 2) -> None:
+        self.policy, self.size, self.threads = policy, {"width": width, "height": height}, threads
         self.envs: dict[tuple[str, bool], gymnasium.Env] = {}
         self.players: dict[str, Policy] = {}
 
     def play(self, job: Job) -> Outcome:
         fresh = job.player not in self.players
         if fresh:
-            self.players[job.player] = make_player(job.player, self.policy)
+            self.players[job.player] = make_player(job.player, self.policy, self.threads)
         player = self.players[job.player]
         return play_episode(self.arena(job.task, player.frames_per_decision > 0), player, job, warm_up=fresh)
 
@@ -174,7 +174,7 @@ _ring: Ring | None = None
 
 def _start_worker(policy: str, width: int, height: int) -> None:
     global _ring
-    _ring = Ring(policy, width, height)
+    _ring = Ring(policy, width, height, threads=1)
 
 
 def _work(job: Job) -> Outcome:
