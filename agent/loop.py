@@ -200,7 +200,6 @@ def fight(
                     frames.clear()
                     look = time.monotonic()
                     continue
-                looking = time.monotonic_ns()
                 frames.append(capture.grab())
                 thinking = time.monotonic_ns()
                 decision = policy.decide(list(frames))
@@ -213,7 +212,7 @@ def fight(
                     acted_ns,
                     sent=actuator.focused,
                     changed=changed and actuator.focused,
-                    capture_ms=(thinking - looking) / 1e6,
+                    capture_ms=(thinking - frames[-1].t_ns) / 1e6,
                     act_ms=(acted_ns - ready) / 1e6,
                 )
                 look = max(look + period_ms / 1000, time.monotonic())

@@ -108,7 +108,13 @@ def play(
             log = stack.enter_context(EpisodeLog(seat.folder))
             if seat.replay:
                 stack.enter_context(Film(seat.folder / "film.mkv", seat.window))
-            capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop))
+            keep = max(1, policy.frames_per_decision) + 2
+            capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop, keep=keep))
+            for _ in range(keep):
+                capture.grab()  # fresh buffers are slow once
+            # The actuator must get in while the policy computes: Python's own 5 ms are long for a key.
+            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(0.001)
             injector = GuardedInjector(seat.desktop, seat.window, seat.profile, armed=seat.armed)
             injector = stack.enter_context(release_on_exit(injector))
 

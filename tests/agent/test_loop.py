@@ -1,0 +1,212 @@
+"""The live loop on a real window, with real keys."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from bisect import bisect_left
+
+import pytest
+
+from agent.log import stages
+from agent.loop import PERIOD_MS, Actuator, Episode, fight, until_change
+from combatvla.actions import WAIT_PLAN, Action, Plan, Step
+from combatvla.desktop import WindowGone
+from combatvla.desktop.capture import WindowCapture
+from combatvla.desktop.inject import GuardedInjector
+
+A = Action
+FORWARD = Plan.of(A.MOVE_FORWARD, ms=200)
+THREE = Plan((Step.of(A.MOVE_LEFT, A.SPRINT, ms=100), Step.of(A.WAIT, ms=100), Step.of(A.LIGHT_ATTACK, ms=100)))
+
+
+@pytest.fixture
+def play(desktop, arena, down):
+    """Plays a probe window with a policy: `play(policy, window, seconds=…)` gives the episode and the held log."""
+
+    def run(policy, window, *, armed: bool = True, **options):
+        held: list[tuple[int, frozenset[Action]]] = []
+        with (
+            WindowCapture(window, desktop=desktop, keep=4) as capture,
+            GuardedInjector(desktop, window, arena, armed=armed) as injector,
+        ):
+            episode = fight(policy, capture, injector, on_held=lambda t, h: held.append((t, h)), **options)
+        return episode, held
+
+    return run
+
+
+def test_the_window_gets_exactly_the_plans(play, scripted, probe, desktop, arena):
+    window = probe()
+    policy = scripted(FORWARD, Plan.of(A.MOVE_FORWARD, A.DODGE), Plan.of(A.HEAL))
+    episode, _ = play(policy, window.find(desktop, arena), seconds=0.6)
+    assert episode.ended == "time is over"
+    assert window.close() == [
+        ("press", "w"),
+        ("press", " "),
+        ("release", "w"),
+        ("release", " "),
+        ("press", "r"),
+        ("release", "r"),
+    ]
+
+
+def test_steps_follow_each_other_while_the_policy_thinks(play, scripted, probe, desktop, arena):
+    window = probe().find(desktop, arena)
+    policy = scripted(THREE, think_s=0.45)
+    _, held = play(policy, window, seconds=0.8)
+    assert [h for _, h in held] == [{A.MOVE_LEFT, A.SPRINT}, set(), {A.LIGHT_ATTACK}, set()]
+    began = held[0][0]
+    for (t_ns, _), due_ms in zip(held, (0, 100, 200, 300), strict=True):
+        assert due_ms - 5 <= (t_ns - began) / 1e6 < due_ms + 60
+
+
+def test_looks_come_at_the_period_of_the_environment(play, scripted, probe, desktop, arena):
+    window = probe().find(desktop, arena)
+    policy = scripted(frames_per_decision=3, think_s=0.03)
+    episode, _ = play(policy, window, seconds=1.05)
+    looks = [a.frame_ns / 1e6 for a in episode.acted]
+    gaps = sorted(b - a for a, b in zip(looks, looks[1:], strict=False))
+    assert gaps[0] >= 0.9 * PERIOD_MS - 30 and PERIOD_MS - 5 <= gaps[len(gaps) // 2] <= PERIOD_MS + 20
+    assert [len(frames) for frames in policy.seen[:4]] == [1, 2, 3, 3]
+    newest = policy.seen[-1]
+    assert [f.t_ns for f in newest] == sorted(f.t_ns for f in newest)
+
+
+def test_action_age_is_from_capture_to_key_down(play, scripted, probe, desktop, arena):
+    window = probe().find(desktop, arena)
+    policy = scripted(Plan.of(A.DODGE), WAIT_PLAN, WAIT_PLAN, Plan.of(A.HEAL), think_s=0.05)
+    episode, held = play(policy, window, seconds=0.7)
+    changed = [a for a in episode.acted if a.changed]
+    assert {policy.plans[0], policy.plans[3]} <= {a.decision.plan for a in changed}
+    for acted in changed:
+        assert any(t == acted.acted_ns for t, _ in held)
+        parts = stages(acted)
+        assert parts["age"] == pytest.approx(parts["capture"] + parts["decide"] + parts["act"], abs=0.5)
+        assert parts["age"] >= 50
+    waits = [a for a in episode.acted[5:] if a.decision.plan == WAIT_PLAN]
+    assert waits and not any(a.changed for a in waits)
+
+
+def test_dry_run_presses_nothing(play, scripted, probe, desktop, arena):
+    window = probe()
+    episode, held = play(scripted(THREE), window.find(desktop, arena), armed=False, seconds=0.3)
+    assert episode.acted[0].changed and held
+    assert window.close() == []
+
+
+def test_dead_man_lets_go(play, scripted, probe, desktop, arena):
+    class Stuck(scripted):
+        def decide(self, frames, **options):
+            self.think_s = 0.9 if self.seen else 0.0
+            return super().decide(frames, **options)
+
+    window = probe().find(desktop, arena)
+    _, held = play(Stuck(Plan.of(A.MOVE_BACK, ms=1000)), window, seconds=0.6, dead_man_ms=250)
+    assert [h for _, h in held] == [{A.MOVE_BACK}, set()]
+    assert 245 <= (held[1][0] - held[0][0]) / 1e6 < 350
+
+
+def test_window_closed_in_mid_fight(play, scripted, probe, desktop, arena):
+    window = probe()
+    found = window.find(desktop, arena)
+    episode = Episode()
+
+    def close_at_the_third(acted) -> None:
+        if len(episode.acted) == 3:
+            window.process.kill()
+
+    with pytest.raises(WindowGone, match="was closed"):
+        play(scripted(*[FORWARD] * 50), found, seconds=5, episode=episode, on_acted=close_at_the_third)
+    assert episode.ended == "window closed" and episode.acted
+
+
+def test_a_failing_policy_leaves_no_key_down(play, scripted, probe, desktop, arena, down):
+    class Broken(scripted):
+        def decide(self, frames, **options):
+            if self.seen:
+                assert down() == 1
+                raise RuntimeError("out of memory")
+            return super().decide(frames, **options)
+
+    episode = Episode()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        play(Broken(Plan.of(A.SPRINT, ms=1000)), probe().find(desktop, arena), seconds=5, episode=episode)
+    assert down() == 0 and episode.ended == "interrupted"
+
+
+def test_focus_stolen_and_given_back(play, scripted, probe, desktop, arena, down, until):
+    game, other = probe(), probe("another program", 200, 200, 400, 300)
+    window = game.find(desktop, arena)
+    heard: list[bool] = []
+    episode = Episode()
+    policy = scripted(*[Plan.of(A.MOVE_FORWARD, ms=500)] * 500)
+    thread = threading.Thread(
+        target=play,
+        args=(policy, window),
+        kwargs=dict(seconds=20, on_focus=heard.append, episode=episode, stop=lambda: stop),
+    )
+    stop = False
+    thread.start()
+    try:
+        until(lambda: down() == 1)
+        other.find(desktop, arena)
+        until(lambda: heard == [False] and down() == 0)
+        decided = len(policy.seen)
+        time.sleep(0.3)
+        assert down() == 0 and len(policy.seen) <= decided + 1
+        assert desktop.activate(window)
+        until(lambda: heard == [False, True] and down() == 1)
+    finally:
+        stop = True
+        thread.join(10)
+    assert down() == 0 and episode.without_focus_s > 0.25
+    assert "press" not in {kind for kind, _ in other.close()}
+
+
+def test_the_real_game_goes_on_and_hears_the_keys(play, scripted, desktop, arena, tmp_path, until):
+    """Unpaused: the Arena's ticks go on through a decision of 0.4 s; and its own log of held keys bears out ours."""
+    truth = tmp_path / "truth.jsonl"
+    game = subprocess.Popen(
+        [sys.executable, "-m", "combatvla", "env", "play", "--size", "640x360", "--seed", "1", "--log", str(truth)]
+    )
+    try:
+        window = desktop.find_window(arena, wait_s=30)
+        assert desktop.activate(window, timeout_s=5)
+        until(lambda: truth.exists() and truth.read_text().count("\n") > 5)
+        policy = scripted(Plan.of(A.MOVE_FORWARD, ms=1000), Plan.of(A.MOVE_LEFT, ms=200), think_s=0.4)
+        episode, held = play(policy, window, seconds=1.3)
+        time.sleep(0.2)
+    finally:
+        game.terminate()
+        game.wait(10)
+    ticks = [json.loads(line) for line in truth.read_text().splitlines()]
+    clock = [t["t_ns"] for t in ticks]
+    for acted in episode.acted[:2]:
+        during = bisect_left(clock, acted.acted_ns) - bisect_left(clock, acted.frame_ns)
+        assert during >= 0.6 * 60 * acted.action_age_ms / 1000, "the game stood still while the policy thought"
+    assert [h for _, h in held] == [{A.MOVE_FORWARD}, {A.MOVE_LEFT}, set()]
+    for t_ns, actions in held:
+        heard = next(t for t in ticks[bisect_left(clock, t_ns - 20_000_000) :] if set(t["held"]) == actions)
+        assert -20 <= (heard["t_ns"] - t_ns) / 1e6 <= 120
+    age_ms = (held[0][0] - episode.acted[0].frame_ns) / 1e6
+    assert episode.acted[0].action_age_ms == pytest.approx(age_ms, abs=0.01)
+
+
+def test_an_actuator_tells_of_a_closed_window(probe, desktop, arena, down, until):
+    window = probe()
+    found = window.find(desktop, arena)
+    with GuardedInjector(desktop, found, arena, armed=True) as injector, Actuator(injector) as actuator:
+        actuator.start(FORWARD)
+        window.process.kill()
+        window.process.wait()
+        with pytest.raises(WindowGone):
+            until(lambda: actuator.start(FORWARD) is None)
+
+
+def test_until_change():
+    assert until_change(THREE, 0) == 100 and until_change(THREE, 130) == 70
+    assert until_change(THREE, 299) == 1 and until_change(THREE, 300) is None
