@@ -28,7 +28,7 @@ _OPENBOX = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 # The shell ends the server as soon as its standard input ends: also when this process is killed with -9.
-_SERVE = 'Xvfb "$@" <&- & read -r _; kill $!; wait'
+_SERVE = 'Xvfb "$@" <&- & exec >&-; read -r _; kill $!; wait'
 
 
 def missing_programs() -> list[str]:
@@ -69,24 +69,21 @@ def own_display(width: int = 1280, height: int = 720) -> Iterator[str]:
 
 
 def _start_server(folder: Path, width: int, height: int) -> tuple[subprocess.Popen, str]:
-    ready, tell = os.pipe()
     with open(folder / "xvfb.log", "wb") as log:
-        options = ["-displayfd", str(tell), "-screen", "0", f"{width}x{height}x24", "-ac", "-nolisten", "tcp"]
+        options = ["-displayfd", "1", "-screen", "0", f"{width}x{height}x24", "-ac", "-nolisten", "tcp"]
         server = subprocess.Popen(
             ["sh", "-c", _SERVE, "sh", *options, "+extension", "GLX", "-noreset"],
             stdin=subprocess.PIPE,
-            stdout=log,
+            stdout=subprocess.PIPE,
             stderr=log,
-            pass_fds=[tell],
             start_new_session=True,  # a Ctrl-C ends the program first, and the program ends the display
         )
-    os.close(tell)
     number = b""
-    with os.fdopen(ready, "rb", buffering=0) as pipe:
+    with server.stdout as pipe:
         while not number.endswith(b"\n") and select([pipe], [], [], 15)[0]:
-            part = pipe.read(16)
+            part = os.read(pipe.fileno(), 16)
             if not part:
-                break
+                break  # it ended
             number += part
     if not number.strip().isdigit():
         server.stdin.close()

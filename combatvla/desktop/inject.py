@@ -4,6 +4,9 @@ The guard lives here, at the lowest level, so that no caller can get round it. O
 server and does everything: it checks the focus before each press, hears of a lost focus or a closed window from the
 server within about a millisecond and lets go at once, and cannot be interrupted by a signal halfway through a request
 (Python runs signal handlers in the main thread). A watchdog process lets go after `kill -9`.
+
+Between the last question about the focus and the press lie some ten microseconds. Grabbing the server would close that
+gap, but a program stopped (Ctrl-Z) while it holds the grab would freeze the whole screen.
 """
 
 from __future__ import annotations

@@ -14,13 +14,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from Xlib import X, display, error
 from Xlib.ext import xtest
-
-import combatvla
-from combatvla.errors import UserError
 
 READY = b"ready\n"
 START_TIMEOUT_S = 15
@@ -39,20 +35,19 @@ def release(connection: display.Display, codes: Iterable[int], buttons: Iterable
 
 def start(codes: Iterable[int], buttons: Iterable[int]) -> subprocess.Popen:
     """Starts the watchdog of this process and waits until it watches. `UserError` when it does not start."""
-    root = str(Path(combatvla.__file__).resolve().parents[1])
-    path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
     lists = (",".join(map(str, codes)), ",".join(map(str, buttons)))
     process = subprocess.Popen(
-        [sys.executable, "-m", "combatvla.desktop.watchdog", str(os.getpid()), *lists],
+        [sys.executable, "-P", __file__, str(os.getpid()), *lists],  # as a file: the package's imports take longer
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
         start_new_session=True,
     )
     answered = select.select([process.stdout], [], [], START_TIMEOUT_S)[0]
     if not answered or process.stdout.readline() != READY:
         process.kill()
         process.wait()
+        from combatvla.errors import UserError
+
         raise UserError("the watchdog that frees the keys after a crash did not start, so no input is sent: try again")
     return process
 

@@ -97,6 +97,12 @@ def test_missing_programs(monkeypatch):
         pass
 
 
+def test_a_display_that_cannot_start(display):
+    with pytest.raises(UserError, match="Xvfb did not start"), own_display(0, 0):
+        pass
+    assert os.environ["DISPLAY"] == display
+
+
 def test_a_display_without_a_window_manager(monkeypatch, tmp_path):
     from combatvla.desktop import display
 
