@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -80,3 +81,18 @@ def probe(display: str) -> Iterator[Callable[..., ProbeWindow]]:
             window.process.kill()
         window.process.wait()
         window.process.stdout.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 300 kB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root; tests/tracker/test_session.py does without")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], capture_output=True
+    ).returncode:
+        pytest.skip("mounting is not allowed here; tests/tracker/test_session.py does without")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -57,7 +57,7 @@ class Args:
     """Another profile than the one a session was recorded with (name or path)."""
     frames: int = 1
     """Pictures a sample, the last one at the decision (the paper: 4)."""
-    spacing_ms: int = 100
+    frame_gap_ms: int = 100
     """Milliseconds from one picture of a sample to the next."""
     reaction_offset_ms: int = 0
     """The picture is that of so many milliseconds before the action, what the player reacted to (paper: 0)."""
@@ -230,11 +230,11 @@ def frame_of(frame_times: Sequence[int], t_ns: int) -> int | None:
     return i if i < len(frame_times) and frame_times[i] - t_ns <= LATE_MS * MS else None
 
 
-def window_of(frame_times: Sequence[int], last: int, count: int, spacing_ms: int) -> tuple[int, ...]:
-    """`count` frames up to `last`, `spacing_ms` apart, oldest first; fewer where the recording has a gap or begins."""
+def window_of(frame_times: Sequence[int], last: int, count: int, frame_gap_ms: int) -> tuple[int, ...]:
+    """`count` frames up to `last`, `frame_gap_ms` apart, oldest first; fewer at the start and after a pause."""
     chosen = [last]
     for k in range(1, count):
-        t_ns = frame_times[last] - k * spacing_ms * MS
+        t_ns = frame_times[last] - k * frame_gap_ms * MS
         i = bisect.bisect_right(frame_times, t_ns) - 1
         if i < 0 or t_ns - frame_times[i] > LATE_MS * MS:
             break
@@ -255,7 +255,7 @@ def samples(session: Session, profile: GameProfile, args: Args, counts: Alignmen
             counts.without_picture += 1
             continue
         plan = plan_at(cut, index, t_ns, args.horizon_ms)
-        found.append(Sample(t_ns, plan, window_of(times, last, args.frames, args.spacing_ms)))
+        found.append(Sample(t_ns, plan, window_of(times, last, args.frames, args.frame_gap_ms)))
     return sorted(found, key=lambda s: (s.frames[-1], s.t_ns))
 
 
@@ -331,7 +331,7 @@ def rows(
                 frame_index=last.index,
                 plan=encode(AoT(sample.plan), order="thought_first"),
             )
-        oldest_ns = row.t_ns - ((args.frames - 1) * args.spacing_ms + LATE_MS) * MS
+        oldest_ns = row.t_ns - ((args.frames - 1) * args.frame_gap_ms + LATE_MS) * MS
         for j in [j for j in pictures if session.frames[j].t_ns < oldest_ns]:
             del pictures[j]  # no coming sample looks back that far
     counts.without_picture += len(waiting)  # the torn end of a killed recording
@@ -351,8 +351,8 @@ def main(argv: list[str]) -> int:
 
     if not args.sessions:
         raise UserError("no session given: name the folders that `combatvla tracker record` made")
-    if args.frames < 1 or args.spacing_ms < 1 or min(args.every_ms, args.horizon_ms, args.reaction_offset_ms) < 0:
-        raise UserError("--frames and --spacing-ms start at 1, the other numbers at 0")
+    if args.frames < 1 or args.frame_gap_ms < 1 or min(args.every_ms, args.horizon_ms, args.reaction_offset_ms) < 0:
+        raise UserError("--frames and --frame-gap-ms start at 1, the other numbers at 0")
     if args.truth is not None and len(args.sessions) > 1:
         raise UserError("--truth goes with one session: align several one by one, or put each log in as truth.jsonl")
     if args.width % 28 or args.height % 28 or min(args.width, args.height) < 28:

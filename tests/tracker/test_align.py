@@ -120,14 +120,14 @@ def test_the_papers_rule(times, t_ns):
     st.integers(1, 200),
     st.data(),
 )
-def test_windows_look_back_in_order(steps_ms, count, spacing_ms, data):
+def test_windows_look_back_in_order(steps_ms, count, frame_gap_ms, data):
     times = [sum(steps_ms[: i + 1]) * MS for i in range(len(steps_ms))]
     last = data.draw(st.integers(0, len(times) - 1))
-    window = window_of(times, last, count, spacing_ms)
+    window = window_of(times, last, count, frame_gap_ms)
     assert 1 <= len(window) <= count and window[-1] == last and list(window) == sorted(window)
     for k, i in enumerate(reversed(window)):
-        assert times[i] <= times[last] - k * spacing_ms * MS
-        assert times[last] - k * spacing_ms * MS - times[i] <= LATE_MS * MS
+        assert times[i] <= times[last] - k * frame_gap_ms * MS
+        assert times[last] - k * frame_gap_ms * MS - times[i] <= LATE_MS * MS
 
 
 KEYS = [k for a, k in ARENA.keys.items() if a not in (Action.MOVE_BACK, Action.MOVE_RIGHT)]

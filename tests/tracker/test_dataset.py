@@ -121,6 +121,13 @@ def test_an_interrupted_run_leaves_whole_shards(tmp_path):
     assert not list((tmp_path / "d").glob("*.part"))
 
 
+def test_a_full_disk_keeps_the_whole_shards(small_disk):
+    with pytest.raises(UserError, match="cannot write the dataset .*No space left.*whole shards .* are kept"):
+        write_rows(small_disk / "d", some_rows(12), shard_rows=2)
+    assert len(list(read_rows(small_disk / "d"))) == 2
+    assert not list((small_disk / "d").glob("*.part"))
+
+
 def test_unreadable_datasets(tmp_path):
     with pytest.raises(UserError, match="no dataset at .*combatvla tracker align"):
         next(read_rows(tmp_path / "none"))

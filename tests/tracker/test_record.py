@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -119,21 +120,6 @@ def test_a_window_that_changes_its_size(desktop, arena, game, tmp_path):
     assert len(list(Session(tmp_path / "s").pictures())) >= 5
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 300 kB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting needs root; test_session has the same with a largest file size")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], capture_output=True
-    ).returncode:
-        pytest.skip("mounting is not allowed here; test_session has the same with a largest file size")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_full_disk_ends_the_recording_with_one_sentence(desktop, arena, game, small_disk):
     recorder = Recorder(desktop, game[1], arena, small_disk / "s", fps=60)
     with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
@@ -165,7 +151,7 @@ def start_command(*extra: str) -> subprocess.Popen:
 
 
 def wait_for_frames(folder, count: int) -> None:
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     path = folder / "frames.jsonl"
     while not path.is_file() or path.read_bytes().count(b"\n") < count:
         assert time.monotonic() < until, "the recorder did not start"
@@ -173,7 +159,7 @@ def wait_for_frames(folder, count: int) -> None:
 
 
 def test_the_command_stops_after_a_while(desktop, game, tmp_path):
-    out, _ = start_command("--out", str(tmp_path / "s"), "--stop-after", "1", "--fps", "20").communicate(timeout=30)
+    out, _ = start_command("--out", str(tmp_path / "s"), "--stop-after", "1", "--fps", "20").communicate(timeout=60)
     figures = json.loads(out.splitlines()[-1])
     assert figures["ended"] == "1 s are over" and 15 <= figures["frames"] <= 21
     report = check(tmp_path / "s")
@@ -186,7 +172,7 @@ def test_the_command_ends_cleanly_on(desktop, game, tmp_path, number):
     recorder = start_command("--out", str(tmp_path / "s"))
     wait_for_frames(tmp_path / "s", 10)
     recorder.send_signal(number)
-    out, said = recorder.communicate(timeout=15)
+    out, said = recorder.communicate(timeout=60)
     assert recorder.returncode == 0, said
     figures = json.loads(out.splitlines()[-1])
     session = Session(tmp_path / "s")
@@ -207,14 +193,12 @@ def test_kill_9_of_the_command(desktop, arena, game, tmp_path):
     assert check(tmp_path / "s").stuck_keys == ["w"]
 
 
-def test_bad_arguments_end_with_one_sentence(desktop, game, tmp_path):
+def test_bad_arguments_end_with_one_sentence(desktop, arena, game, tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").touch()
-    for extra, said in (
-        (["--out", str(tmp_path / "used")], "exists already"),
-        (["--out", str(tmp_path / "a"), "--fps", "0"], "expected 1 to 240"),
-        (["--out", "/proc/nowhere"], "cannot begin a session"),
-    ):
-        recorder = start_command(*extra)
-        _, error = recorder.communicate(timeout=15)
-        assert recorder.returncode == 2 and said in error.replace("\n", " ") and "Traceback" not in error
+    recorder = start_command("--out", str(tmp_path / "used"))
+    _, error = recorder.communicate(timeout=60)
+    assert recorder.returncode == 2 and "exists already" in error.replace("\n", " ") and "Traceback" not in error
+    for folder, fps, said in ((tmp_path / "a", 0, "expected 1 to 240"), (Path("/proc/nowhere"), 30, "cannot begin")):
+        with pytest.raises(UserError, match=said):
+            Recorder(desktop, game[1], arena, folder, fps=fps)
