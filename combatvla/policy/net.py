@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from combatvla.policy.build import single_patches
-from combatvla.vision import MERGE, FrameSpec
+from combatvla.policy.build import pair_patches, single_patches
+from combatvla.vision import MERGE, PATCH, FrameSpec
 
 if TYPE_CHECKING:
     from transformers import Qwen2_5_VLForConditionalGeneration
@@ -33,16 +33,15 @@ def _signed(sin: torch.Tensor) -> torch.Tensor:
 class Net:
     """Vision and text towers of `model` as functions of tensors. Holds no parameters of its own.
 
-    `ValueError` when the frame does not lie in one attention window (published weights: use the model's own forward).
+    Where a frame does not lie in one attention window (published weights), the model's own vision forward is used.
     """
 
     def __init__(self, model: Qwen2_5_VLForConditionalGeneration, spec: FrameSpec):
         self.model, self.spec = model, spec
         config = model.config.vision_config
         rows, cols = spec.grid
-        window = config.window_size // config.patch_size
-        if max(rows, cols) > window or config.patch_size != 14 or config.spatial_merge_size != MERGE:
-            raise ValueError(f"frames of {spec.width}x{spec.height} do not lie in one attention window of this model")
+        assert (config.patch_size, config.spatial_merge_size) == (PATCH, MERGE), "not the patches of Qwen2.5-VL"
+        self.one_window = max(rows, cols) <= config.window_size // config.patch_size
         self.vision_heads = config.num_heads
         # Positions in merge-group order, as the patches come.
         h = torch.arange(rows).view(rows // MERGE, 1, MERGE, 1).expand(-1, cols // MERGE, -1, MERGE).reshape(-1)
@@ -53,7 +52,12 @@ class Net:
     def vision(self, frames: torch.Tensor) -> torch.Tensor:
         """`uint8[B, H, W, 3]` to image tokens `[B, spec.tokens, text width]`."""
         tower = self.model.model.visual
-        patches = single_patches(frames)  # [B, N, 588]
+        patches = single_patches(frames).to(tower.dtype)  # [B, N, 588]
+        if not self.one_window:
+            grid = torch.tensor([[1, *self.spec.grid]] * len(frames), device=frames.device)
+            return tower(pair_patches(patches).flatten(0, 1), grid).pooler_output.view(
+                len(frames), self.spec.tokens, -1
+            )
         # A still picture fills both halves of a temporal patch: add the kernel's halves instead.
         kernel = tower.patch_embed.proj.weight  # [D, 3, 2, 14, 14]
         x = F.linear(patches, kernel.sum(2).flatten(1))

@@ -1,0 +1,94 @@
+"""What a model may say next: the compact AoT grammar over token ids. What it forbids cannot be said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from combatvla.actions import MAX_STEPS, Action
+from combatvla.aot import ACTION_TOKENS, AOT_TOKENS, DURATION_TOKENS, THEN, TRUNC, Order
+from combatvla.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_ACTIONS = tuple(Action)
+_OPPOSITE = {
+    Action.MOVE_FORWARD: Action.MOVE_BACK,
+    Action.MOVE_BACK: Action.MOVE_FORWARD,
+    Action.MOVE_LEFT: Action.MOVE_RIGHT,
+    Action.MOVE_RIGHT: Action.MOVE_LEFT,
+}
+
+
+class Grammar:
+    """Which tokens may follow those generated so far. `UserError` when the tokenizer lacks an AoT token."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, vocabulary: int, order: Order = "action_first"):
+        self.order = order
+        ids = {t: tokenizer.convert_tokens_to_ids(t) for t in AOT_TOKENS}
+        if missing := [t for t, i in ids.items() if i is None or i == tokenizer.unk_token_id]:
+            raise UserError(
+                f"the checkpoint's tokenizer has no token {missing[0]}: expected one that combatvla trained"
+            )
+        self.trunc, self.then, self.end = ids[TRUNC], ids[THEN], tokenizer.eos_token_id
+        self.action_of = {ids[t]: a for t, a in zip(ACTION_TOKENS, _ACTIONS, strict=True)}
+        self.id_of = {a: i for i, a in self.action_of.items()}
+        self.durations = [ids[t] for t in DURATION_TOKENS]
+        special = {*ids.values(), *tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+        self.words = torch.tensor([i for i in range(min(len(tokenizer), vocabulary)) if i not in special])
+        self.vocabulary = vocabulary
+        self._cache: dict[tuple, torch.Tensor] = {}
+
+    def allowed(self, generated: Sequence[int]) -> torch.Tensor:
+        """`int64[n]`: the ids that may come next; empty when the text is complete."""
+        if self.order == "action_first":
+            if self.trunc in generated:
+                at = list(generated).index(self.trunc)
+                return self._thought(generated[at + 1 :], list(generated[:at]).count(self.then))
+            return self._steps(generated, self.trunc)
+        first = next((k for k, t in enumerate(generated) if t in self.action_of), None)
+        if first is not None:
+            return self._steps(generated[first:], self.end)
+        begin = [self.id_of[a] for a in _ACTIONS]
+        extra = [self.then] if generated and generated[-1] != self.then else []
+        return self._cached(("words", *begin, *extra), lambda: torch.cat([self.words, torch.tensor(begin + extra)]))
+
+    def _steps(self, generated: Sequence[int], stop: int) -> torch.Tensor:
+        """Inside the steps, which end with `stop`."""
+        if generated and generated[-1] == stop:
+            return torch.tensor([], dtype=torch.int64)
+        steps, held = 1, []
+        for token in generated:
+            if token == self.then:
+                steps, held = steps + 1, []
+            elif token in self.action_of:
+                held.append(self.action_of[token])
+        if generated and generated[-1] in self.durations:
+            return torch.tensor([self.then, stop] if steps < MAX_STEPS else [stop])
+        if not held:
+            return self._cached("first", lambda: torch.tensor([self.id_of[a] for a in _ACTIONS]))
+
+        def more() -> torch.Tensor:
+            later = [] if Action.WAIT in held else _ACTIONS[_ACTIONS.index(held[-1]) + 1 : -1]
+            return torch.tensor([*(self.id_of[a] for a in later if _OPPOSITE.get(a) not in held), *self.durations])
+
+        return self._cached(("held", *held), more)
+
+    def _thought(self, generated: Sequence[int], thens: int) -> torch.Tensor:
+        """Inside the explanations that follow `<TRUNC>`: one a step."""
+        if generated and generated[-1] == self.end:
+            return torch.tensor([], dtype=torch.int64)
+        if not generated:  # none at all is allowed
+            return self._cached("thought", lambda: torch.cat([self.words, torch.tensor([self.end])]))
+        if generated[-1] == self.then:
+            return self.words
+        after = self.then if list(generated).count(self.then) < thens else self.end
+        return self._cached(("thought", after), lambda: torch.cat([self.words, torch.tensor([after])]))
+
+    def _cached(self, key: object, make) -> torch.Tensor:
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
