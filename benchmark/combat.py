@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import gymnasium
 
 PLAYERS = ("policy", "random", "reference", "oracle")
+THREADS = 1
+"""Threads the policy thinks on. In a window the game has the other core, and a second thread would wait for it."""
 
 
 @dataclass
@@ -124,14 +126,14 @@ def play_episode(env: gymnasium.Env, policy: Policy, job: Job, *, warm_up: bool 
     )
 
 
-def make_player(name: str, policy: str, threads: int = 2) -> Policy:
+def make_player(name: str, policy: str, threads: int = 1) -> Policy:
     """The player of that name; `policy` names the checkpoint of the one called `policy`, which thinks on `threads`."""
     from env import players
 
     if name == "policy":
         from combatvla.policy.local import load_policy
 
-        return load_policy(policy, threads=threads)
+        return load_policy(policy, threads=THREADS)
     kinds = {"random": players.RandomPlayer, "reference": players.ReferencePlayer, "oracle": players.OraclePlayer}
     return kinds[name]()
 
@@ -139,7 +141,7 @@ def make_player(name: str, policy: str, threads: int = 2) -> Policy:
 class Ring:
     """Plays jobs one after the other, and keeps environments and players between them."""
 
-    def __init__(self, policy: str, width: int, height: int, threads: int = 2) -> None:
+    def __init__(self, policy: str, width: int, height: int, threads: int = 1) -> None:
         self.policy, self.size, self.threads = policy, {"width": width, "height": height}, threads
         self.envs: dict[tuple[str, bool], gymnasium.Env] = {}
         self.players: dict[str, Policy] = {}
@@ -147,7 +149,7 @@ class Ring:
     def play(self, job: Job) -> Outcome:
         fresh = job.player not in self.players
         if fresh:
-            self.players[job.player] = make_player(job.player, self.policy, self.threads)
+            self.players[job.player] = make_player(job.player, self.policy)
         player = self.players[job.player]
         return play_episode(self.arena(job.task, player.frames_per_decision > 0), player, job, warm_up=fresh)
 
@@ -174,7 +176,7 @@ _ring: Ring | None = None
 
 def _start_worker(policy: str, width: int, height: int) -> None:
     global _ring
-    _ring = Ring(policy, width, height, threads=1)
+    _ring = Ring(policy, width, height)
 
 
 def _work(job: Job) -> Outcome:
