@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import gymnasium
 
 PLAYERS = ("policy", "random", "reference", "oracle")
-THREADS = 1
-"""Threads the policy thinks on. In a window the game has the other core, and a second thread would wait for it."""
 
 
 @dataclass
@@ -133,7 +131,7 @@ def make_player(name: str, policy: str, threads: int = 1) -> Policy:
     if name == "policy":
         from combatvla.policy.local import load_policy
 
-        return load_policy(policy, threads=THREADS)
+        return load_policy(policy)
     kinds = {"random": players.RandomPlayer, "reference": players.ReferencePlayer, "oracle": players.OraclePlayer}
     return kinds[name]()
 

@@ -122,7 +122,7 @@ def check_model(policy: str) -> Check:
     from combatvla.policy.local import load_policy
 
     began = time.perf_counter()
-    player = load_policy(policy, threads=1)
+    player = load_policy(policy)
     loaded = time.perf_counter() - began
     player.reset(0)
     took = []
