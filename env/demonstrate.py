@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,9 +117,10 @@ def demonstrate(
     seconds: float,
     *,
     seed: int = 0,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> Demonstration:
-    """Has `player` press keys into `window` until the fight or the time is over. `WindowGone` when the window is closed
-    in mid-fight. While the window is without the focus nothing is pressed."""
+    """Has `player` press keys into `window` until the fight or the time is over, or `go_on()` says no. While the window
+    is without the focus nothing is pressed. `WindowGone` when it is closed in mid-fight."""
     from combatvla.desktop.inject import GuardedInjector, release_on_exit
 
     done = Demonstration()
@@ -127,7 +130,7 @@ def demonstrate(
     with release_on_exit(GuardedInjector(desktop, window, profile, armed=True)) as injector:
         try:
             plan, decided = WAIT_PLAN, 0.0
-            while (now := time.monotonic()) < start + seconds:
+            while (now := time.monotonic()) < start + seconds and go_on():
                 state = log.latest()
                 if state is None:
                     time.sleep(LOOP_S)
@@ -158,12 +161,15 @@ def main(argv: list[str]) -> int:
 
     from combatvla.desktop import open_desktop
     from env.players import ReferencePlayer
+    from env.tasks import TEST_SEED_START
     from tracker.record import Recorder
 
     args = tyro.cli(Args, args=argv, prog="combatvla tracker demonstrate")
     profile = load_profile(args.game)
     if profile.name != "arena":
         raise UserError(f"the reference player plays the arena only, got --game {args.game}: record a person instead")
+    if args.out is not None and args.seed >= TEST_SEED_START:
+        raise UserError(f"seeds from {TEST_SEED_START} on are held out for measuring: record a lower --seed")
     console = Console(stderr=True)
     player = ReferencePlayer(reaction_ms=args.reaction_ms)
     with ExitStack() as stack:
@@ -176,14 +182,16 @@ def main(argv: list[str]) -> int:
         recorder = Recorder(desktop, window, profile, args.out, fps=args.fps) if args.out else None
         try:
             with console.status(f"the reference player fights (seed {args.seed})"):
-                done = demonstrate(desktop, window, profile, truth, player, args.seconds, seed=args.seed)
+                go_on = recorder.running if recorder is not None else lambda: True
+                done = demonstrate(desktop, window, profile, truth, player, args.seconds, seed=args.seed, go_on=go_on)
         finally:
             if recorder is not None:
                 recorder.stop("the fight is over")
                 recorder.running(10)
+                with suppress(OSError):  # a full disk: the recorder tells of it, if nothing worse is on its way
+                    shutil.copyfile(truth, args.out / TRUTH_FILE)
         if recorder is not None:
             recorder.wait()
-            (args.out / TRUTH_FILE).write_bytes(truth.read_bytes())
     console.print(
         f"{done.result or 'not over'} after {done.seconds:.1f} s: dealt {done.damage_dealt:.0%}, "
         f"taken {done.damage_taken:.0%}, {done.decisions} decisions" + (f", recorded in {args.out}" if args.out else "")

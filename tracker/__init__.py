@@ -1,0 +1,1 @@
+"""From a person's fights to data: record a session, align it, explain it, write it as chat rows."""

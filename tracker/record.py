@@ -119,7 +119,7 @@ class Recorder:
         self.status.ended = self.status.ended or why
         self._stop.set()
 
-    def running(self, timeout_s: float) -> bool:
+    def running(self, timeout_s: float = 0.0) -> bool:
         """Waits up to `timeout_s` for the end; whether it still runs."""
         return not self._done.wait(timeout_s)
 

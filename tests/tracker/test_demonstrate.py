@@ -14,6 +14,7 @@ from combatvla.actions import Action
 from combatvla.aot import decode
 from combatvla.errors import UserError
 from env.demonstrate import TruthLog
+from env.demonstrate import main as demonstrate
 from tracker.align import main as align
 from tracker.check import check
 from tracker.dataset import decode_png, read_rows
@@ -113,6 +114,11 @@ def test_the_arena_does_not_open(display, tmp_path):
     assert done.returncode == 2 and "the Arena did not open" in done.stderr
 
 
+def test_seeds_held_out_for_measuring_are_not_recorded(display, tmp_path):
+    with pytest.raises(UserError, match="held out for measuring"):
+        demonstrate(["--seed", "1000000", "--out", str(tmp_path / "s")])
+
+
 def test_truth_log_gives_whole_lines_only(tmp_path):
     path = tmp_path / "truth.jsonl"
     path.touch()
@@ -172,3 +178,4 @@ def test_closing_the_window_in_mid_fight(display, tmp_path):
     _, said = player.communicate(timeout=20)
     assert player.returncode == 2 and "was closed: start the game again" in said.replace("\n", " ")
     assert len(list(Session(tmp_path / "s").pictures())) >= 40
+    assert (tmp_path / "s" / "truth.jsonl").stat().st_size > 1000
