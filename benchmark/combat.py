@@ -30,6 +30,8 @@ PLAYERS = ("policy", "random", "reference", "oracle")
 class Args:
     """Measure how well players fight.
 
+    For example:
+
         combatvla bench combat --tasks first --episodes 100
         combatvla bench combat --players policy --policy out/my-checkpoint --episodes 20 --json
 

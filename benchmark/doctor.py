@@ -25,6 +25,8 @@ STYLES = {"ok": "green", "missing": "yellow", "failed": "bold red", "not tried":
 class Args:
     """Say what works on this machine, and how to mend what does not.
 
+    For example:
+
         combatvla doctor
         combatvla doctor --json
 
