@@ -61,6 +61,7 @@ def save_checkpoint(
 ) -> None:
     """Writes the whole folder beside its place and then moves it in: what stood there before is complete until then."""
     import torch
+    from transformers.utils import logging as transformers_logging
 
     folder = Path(folder)
     part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
@@ -68,11 +69,10 @@ def save_checkpoint(
         for stale in (part, old):
             shutil.rmtree(stale, ignore_errors=True)
         part.mkdir(parents=True)
-        kept = model.dtype
+        transformers_logging.disable_progress_bar()
         weights = {k: v.detach().to(getattr(torch, dtype)) for k, v in model.state_dict().items()}
-        model.config.dtype = getattr(torch, dtype)
         model.save_pretrained(part, state_dict=weights)
-        model.config.dtype = kept
+        _write_dtype(part / "config.json", dtype)
         tokenizer.save_pretrained(part)
         (part / "preprocessor_config.json").write_text(json.dumps(_preprocessor(info.spec), indent=2) + "\n")
         (part / INFO_FILE).write_text(info.model_dump_json(indent=2) + "\n")
@@ -127,7 +127,9 @@ def load_qwen(
     import torch
     from safetensors import SafetensorError
     from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()
     folder = Path(folder)
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
@@ -149,6 +151,14 @@ def load_qwen(
         missing = sorted(report["missing_keys"])[:1] or report["mismatched_keys"]
         raise UserError(f"the checkpoint {folder} is damaged: its weights lack {missing}")
     return model.eval(), tokenizer
+
+
+def _write_dtype(path: Path, dtype: str) -> None:
+    """Says in `config.json` what the file's weights are, which is not what the model in memory has."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    for part in (config, config["text_config"], config["vision_config"]):
+        part["dtype"] = dtype
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _preprocessor(spec: FrameSpec) -> dict:

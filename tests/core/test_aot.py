@@ -35,14 +35,14 @@ def aots(draw):
 
 @pytest.mark.parametrize(("dialect", "order"), WAYS)
 @given(aot=aots())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_round_trip_is_exact(dialect, order, aot):
     assert decode(encode(aot, dialect, order), dialect, order) == aot
 
 
 @pytest.mark.parametrize(("dialect", "order"), WAYS)
 @given(text=st.text() | st.lists(st.sampled_from([*AOT_TOKENS, "[", "{", '{"actions":', "]}", "x"])).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_text_decodes_or_raises_aot_error_only(dialect, order, text):
     try:
         aot = decode(text, dialect, order)
@@ -60,7 +60,7 @@ json_values = st.recursive(
 
 
 @given(value=json_values)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_json_decodes_or_raises_aot_error_only(value):
     for text in (json.dumps(value), json.dumps({"actions": value}), json.dumps({"actions": [value]})):
         for order in ("action_first", "thought_first"):

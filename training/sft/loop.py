@@ -105,8 +105,11 @@ def schedule(progress: float, warmup: float, decay: float) -> float:
     return 1.0
 
 
-def batches(batcher: Batcher, rows: np.ndarray, size: int, turns: int, seed: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Endless shuffled batches: of each sample its decision and `turns - 1` of its questions."""
+def batches(
+    batcher: Batcher, rows: np.ndarray, size: int, turns: int, seed: int, skip: int = 0
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Endless shuffled batches: of each sample its decision and `turns - 1` of its questions. The first `skip` are left
+    out, so that a resumed run goes on with the batch it would have had."""
     rng = np.random.default_rng(seed)
     size = min(size, len(rows))
     while True:
@@ -120,6 +123,9 @@ def batches(batcher: Batcher, rows: np.ndarray, size: int, turns: int, seed: int
                 rest = own[len(fixed) :]
                 picks = rng.choice(len(rest), min(turns - len(fixed), len(rest)), replace=False) if rest else []
                 chosen.append(fixed + [rest[j] for j in picks])
+            if skip:
+                skip -= 1
+                continue
             yield index, batcher(index, chosen)
 
 
@@ -222,9 +228,8 @@ class Run:
         """Trains to the end; rank 0 measures, saves and reports."""
         args, team, first = self.args, self.team, self.team.rank == 0
         shard = self.rows[team.rank :: team.size]
-        stream = batches(
-            self.batcher, shard, args.batch // team.size, args.turns, args.seed + 1000 * team.rank + self.step
-        )
+        seed = args.seed + 1000 * team.rank
+        stream = batches(self.batcher, shard, args.batch // team.size, args.turns, seed, skip=self.step)
         self.began = time.monotonic() - self.spent
         log = Curves(self.side / "curves", self.step) if first else None
         last_eval = window = time.monotonic()

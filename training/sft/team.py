@@ -50,6 +50,7 @@ class Team:
 
     def _run(self, rank: int, work: Callable[[], object]) -> None:
         self.rank, self.others = rank, []
+        torch.set_num_threads(1)
         self._own_gradients()
         try:
             work()

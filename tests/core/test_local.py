@@ -1,0 +1,133 @@
+"""The decision engine: grammar, the same tokens as Hugging Face's generate(), truncation, deadline, caching."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from combatvla.actions import Plan
+from combatvla.aot import DURATION_TOKENS, decode
+from combatvla.policy import load_policy
+from combatvla.policy.base import Frame, Policy
+from combatvla.policy.build import patchify
+from combatvla.policy.grammar import Grammar
+from combatvla.policy.tokenizer import train_tokenizer
+
+
+@pytest.fixture(scope="module")
+def policy(tiny_folder):
+    return load_policy(tiny_folder, threads=1)
+
+
+def frames(pictures, start=0):
+    return [Frame(p, start + i) for i, p in enumerate(pictures)]
+
+
+TOKENIZER = train_tokenizer(["roll away"])
+
+
+@pytest.mark.parametrize("order", ["action_first", "thought_first"])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_grammar_allows_decodes(order, data):
+    grammar = Grammar(TOKENIZER, 512, order)
+    said = []
+    for _ in range(200):
+        allowed = grammar.allowed(said).tolist()
+        if not allowed:
+            break
+        said.append(allowed[data.draw(st.integers(0, len(allowed) - 1))] if len(said) < 40 else allowed[-1])
+    text = TOKENIZER.decode(said).removesuffix("<|im_end|>")
+    actions, mark, _ = text.partition("<TRUNC>")
+    if order == "action_first":
+        assert len(decode(actions + mark).plan.steps) in (1, 2, 3)
+    elif said[-1] == grammar.end:
+        first = next(i for i, t in enumerate(said) if t in grammar.action_of)
+        assert decode(TOKENIZER.decode(said[first:-1]) + "<TRUNC>").plan
+
+
+def test_same_tokens_as_masked_generate(policy, pictures):
+    from transformers import LogitsProcessor, LogitsProcessorList
+
+    class Mask(LogitsProcessor):
+        def __init__(self, start):
+            self.start = start
+
+        def __call__(self, ids, scores):
+            allowed = policy.grammar.allowed(ids[0, self.start :].tolist())
+            out = torch.full_like(scores, -torch.inf)
+            out[:, allowed] = scores[:, allowed]
+            return out
+
+    for pair in (pictures[:2], pictures[2:], pictures[1:3]):
+        decision = policy.decide(frames(pair))
+        policy.explain_last()
+        ours = list(policy._said)
+        ids = policy._ids
+        out = policy.model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            mm_token_type_ids=(ids == policy.model.config.image_token_id).int(),
+            pixel_values=patchify(torch.from_numpy(pair)).flatten(0, 1),
+            image_grid_thw=torch.tensor([[1, *policy.spec.grid]] * 2),
+            do_sample=False,
+            max_new_tokens=len(ours),
+            logits_processor=LogitsProcessorList([Mask(ids.shape[1])]),
+        )
+        assert out[0, ids.shape[1] :].tolist() == ours
+        assert decision.tokens == ours.index(policy.grammar.trunc) + 1
+
+
+def test_decision_is_truncated_parsed_and_timed(policy, pictures):
+    assert isinstance(policy, Policy)
+    decision = policy.decide(frames(pictures[:2]))
+    assert decision.parsed and decision.text.endswith("<TRUNC>") and decision.explanation is None
+    assert decision.plan == decode(decision.text).plan
+    assert set(decision.timings_ms) == {"preprocess", "vision", "prefill", "decode", "total"}
+    explanation = policy.explain_last()
+    assert explanation == policy.explain_last()
+    assert policy.decide(frames(pictures[:2])).text == decision.text
+
+
+def test_any_number_and_size_of_frames(policy, pictures):
+    one = policy.decide(frames(pictures[:1])).text
+    assert one == policy.decide(frames(pictures[[0, 0]])).text  # a missing older frame repeats the oldest
+    assert policy.decide(frames(pictures)).text == policy.decide(frames(pictures[2:], 2)).text
+    large = np.repeat(np.repeat(pictures[0], 4, 0), 4, 1)
+    assert policy.decide([Frame(large, 9)]).text == one
+    with pytest.raises(ValueError):
+        policy.decide([])
+
+
+def test_features_of_seen_frames_are_kept_and_never_mixed_up(policy, pictures):
+    policy.reset()
+    calls = []
+    vision = policy.net.vision
+    policy.net.vision = lambda x: calls.append(len(x)) or vision(x)
+    try:
+        sequence = frames(pictures)
+        for i in range(3):
+            policy.decide(sequence[i : i + 2])
+        assert calls == [2, 1, 1]
+        other = [Frame(np.zeros_like(pictures[0]), f.t_ns) for f in sequence[:2]]  # same times, other pictures
+        policy.decide(other)
+        assert calls == [2, 1, 1, 2]
+        for i in range(40):
+            policy.decide([Frame(pictures[0], 100 + i)])
+        assert len(policy._seen) < 20
+    finally:
+        del policy.net.vision
+
+
+def test_deadline_gives_the_best_plan_so_far(policy, pictures):
+    assert policy.decide(frames(pictures[:2]), deadline_ns=0).plan == Plan.of("wait")
+    whole = policy.decide(frames(pictures[:2]), deadline_ns=time.monotonic_ns() + 10**12)
+    assert whole.text.endswith("<TRUNC>")
+    ids = policy.tokenizer.convert_tokens_to_ids
+    policy._said = [ids("<move_left>"), ids("<dodge>"), ids("<t500>"), ids("<then>"), ids("<heal>")]
+    plan = policy._best_so_far()
+    assert [(sorted(s.actions), s.duration_ms) for s in plan.steps] == [(["dodge", "move_left"], 500), (["heal"], 100)]
+    assert DURATION_TOKENS[6] == "<t400>"

@@ -1,0 +1,79 @@
+"""Our batched forward against Hugging Face's, and our patches against its image processor's."""
+
+import numpy as np
+import pytest
+import torch
+
+from combatvla.policy.build import PRESETS, build_model, patchify
+from combatvla.policy.checkpoint import load_checkpoint
+from combatvla.policy.net import Net, text_positions
+from combatvla.policy.tokenizer import train_tokenizer
+from combatvla.vision import FrameSpec
+
+
+def test_patches_are_those_of_the_image_processor(pictures):
+    from PIL import Image
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    theirs = Qwen2VLImageProcessorPil()([Image.fromarray(p) for p in pictures], return_tensors="pt")
+    ours = patchify(torch.from_numpy(pictures))
+    assert theirs["image_grid_thw"].tolist() == [[1, 8, 14]] * 4
+    torch.testing.assert_close(ours.flatten(0, 1), theirs["pixel_values"], atol=1e-6, rtol=0)
+
+
+def hugging_face(model, tokenizer, text, pictures, spec):
+    """Its logits, and the inputs."""
+    ids = torch.tensor([tokenizer(text).input_ids])
+    grid = torch.tensor([[1, *spec.grid]] * len(pictures))
+    kinds = (ids == model.config.image_token_id).int()
+    patches = patchify(torch.from_numpy(pictures)).flatten(0, 1)
+    with torch.no_grad():
+        out = model(input_ids=ids, pixel_values=patches, image_grid_thw=grid, mm_token_type_ids=kinds)
+    theirs, _ = model.model.get_rope_index(ids, mm_token_type_ids=kinds, image_grid_thw=grid)
+    return out.logits, ids, theirs
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "window"),
+    [("XS", (196, 112), 448), ("S", (196, 112), 448), ("XS", (112, 196), 448), ("XS", (196, 112), 112)],
+    ids=["XS", "S", "upright", "small windows"],
+)
+def test_same_logits_as_hugging_face(preset, size, window):
+    spec = FrameSpec(*size)
+    pictures = np.random.default_rng(1).integers(0, 256, (2, spec.height, spec.width, 3), dtype=np.uint8)
+    tokenizer = train_tokenizer(["which action comes next"])
+    model = build_model(preset, tokenizer).eval()
+    model.config.vision_config.window_size = model.model.visual.window_size = window
+    model.model.visual.fullatt_block_indexes = [1]
+    image = "<|vision_start|>" + "<|image_pad|>" * spec.tokens + "<|vision_end|>"
+    text = f"<|im_start|>user\n{image}then {image}which action<|im_end|>\n<|im_start|>assistant\n<dodge><t200>"
+    theirs, ids, their_positions = hugging_face(model, tokenizer, text, pictures, spec)
+    net = Net(model, spec)
+    assert net.one_window == (window == 448)
+    positions = text_positions(ids[0] == model.config.image_token_id, spec)
+    assert torch.equal(positions, their_positions[:, 0])
+    with torch.no_grad():
+        x = net.embed(ids, net.vision(torch.from_numpy(pictures)))
+        ours = net.logits(net.text(x, net.rope(positions[:, None])))
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_keys_and_values_kept_give_the_same_as_one_pass(tiny_folder, pictures):
+    model, tokenizer, info = load_checkpoint(tiny_folder)
+    net = Net(model, info.spec)
+    ids = torch.tensor([tokenizer("<|im_start|>user\nhello<|im_end|>\n<dodge><t100>").input_ids])
+    positions = text_positions(torch.zeros(ids.shape[1], dtype=torch.bool), info.spec)[:, None]
+    cos, sin = net.rope(positions)
+    with torch.no_grad():
+        x = model.model.language_model.embed_tokens(ids)
+        whole = net.text(x, (cos, sin))
+        past, parts = [], []
+        for part in (slice(0, 3), slice(3, 6), slice(6, 7), slice(7, None)):
+            parts.append(net.text(x[:, part], (cos[:, :, part], sin[:, :, part]), past=past))
+    torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-4)
+
+
+def test_presets_are_small_enough_to_ship():
+    tokenizer = train_tokenizer(["x"])
+    for preset in PRESETS:
+        assert sum(p.numel() for p in build_model(preset, tokenizer).parameters()) * 2 < 32e6
