@@ -26,6 +26,8 @@ _ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 _SHIFTS = (0.0, 0.5, 0.75, 1.25)
 _WIDE = {"shift": (0, 3, 1.15, "shift"), "space": (1.25, 4, 3.2, "space"), "ctrl": (0, 4, 1.15, "ctrl")}
 """Column, row, width and label, in keys."""
+_MOUSE = (300, 28, 58, 104)
+"""Left, top, width and height of the mouse."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class Strip:
             for column, key in enumerate(keys[:columns]):
                 if key not in named:
                     _rounded(out, _place(column + _SHIFTS[row], row), 5, EDGE, 1)
+        x, y, w, h = _MOUSE
+        _rounded(out, (x, y + h // 2 - 6, w, h // 2 + 6), 24, EDGE, 1)
         for key in named:
             self._key(out, key, lit=False)
         return out
@@ -129,9 +133,8 @@ def _place(column: float, row: int, width: float = 1.0) -> tuple[int, int, int, 
 
 
 def _mouse(out: np.ndarray, button: str, colour: tuple[int, int, int]) -> None:
-    x, y, w, h = 300, 28, 58, 104
-    _rounded(out, (x, y + h // 2 - 6, w, h // 2 + 6), 24, EDGE, 1)
-    half = w // 2 - 2
+    x, y, w, h = _MOUSE
+    half = w // 2 - 3
     left = {"mouse_left": x, "mouse_right": x + w - half, "mouse_middle": x + half - 5}[button]
     width = 14 if button == "mouse_middle" else half
     _rounded(out, (left, y, width, h // 2 - 12), 7, colour, cv2.FILLED)

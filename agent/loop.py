@@ -223,8 +223,11 @@ def fight(
                 time.sleep(max(0.0, look - time.monotonic()))
             episode.ended = ended
     except WindowGone:
-        episode.ended = "window closed"
-        raise
+        if stop():  # the game closed its window because all was over
+            episode.ended = "stopped"
+        else:
+            episode.ended = "window closed"
+            raise
     finally:
         episode.seconds = time.monotonic() - began
     return episode

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Args:
     """Let a policy play a game window.
 
+    For example:
+
         combatvla agent run --game arena --armed
         combatvla agent run --game arena --policy out/my-checkpoint --seconds 60
 
@@ -256,7 +258,8 @@ def make_policy(name: str) -> Policy:
         return RandomPlayer()
     from combatvla.policy.local import load_policy
 
-    return load_policy(name)
+    # The game, the screen and the encoder share the cores: a second thread would make the model wait for them.
+    return load_policy(name, threads=1)
 
 
 def main(argv: list[str]) -> int:

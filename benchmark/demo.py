@@ -34,6 +34,8 @@ LINGER_S = 1.2
 class Args:
     """Watch the shipped policy fight a boss.
 
+    For example:
+
         combatvla demo
         combatvla demo --seed 1000003 --policy out/my-checkpoint
         combatvla demo --episodes 20 --json

@@ -1,0 +1,168 @@
+"""`combatvla agent run` as a process: every way out lets go of every key and keeps the log."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.log import DecisionLine, HeldLine, read_lines
+from combatvla import cli
+from combatvla.errors import UserError
+
+HOLDER = """
+import sys
+from pathlib import Path
+from agent.run import Seat, play
+from combatvla.actions import Plan
+from combatvla.desktop import open_desktop
+from combatvla.policy.base import Decision
+from combatvla.profiles import load_profile
+
+class Holder:
+    name, frames_per_decision, needs_truth, decisions = "holder", 1, False, 0
+    def reset(self, seed=None): pass
+    def decide(self, frames, **options):
+        self.decisions += 1
+        if sys.argv[2] == "fail" and self.decisions == 5:
+            raise RuntimeError("out of memory")
+        return Decision(Plan.of("sprint", "move_forward", "heavy_attack", ms=1000))
+
+desktop, profile = open_desktop(), load_profile("arena")
+window = desktop.find_window(profile, wait_s=5)
+assert desktop.activate(window, timeout_s=5)
+play(Holder(), Seat(desktop, window, profile, Path(sys.argv[1])), seconds=30)
+"""
+
+
+def filmed(folder: Path) -> bool:
+    """Whether the film of an episode somewhere in `folder` has begun."""
+    return any(path.stat().st_size > 1000 for path in folder.rglob("film.mkv"))
+
+
+def films(folder: Path) -> list[str]:
+    """Processes that film into `folder`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except OSError:
+            continue
+        if b"agent.film" in words and any(str(folder).encode() in w for w in words):
+            found.append(entry.name)
+    return found
+
+
+@pytest.fixture
+def holder(probe, tmp_path):
+    """Starts an agent that holds three inputs in a probe window: `holder(mode)`."""
+    started = []
+
+    def start(mode: str) -> subprocess.Popen:
+        probe()
+        command = [sys.executable, "-c", HOLDER, str(tmp_path), mode]
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(cli.__file__).parents[1]))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, (1, 130, -2)), (signal.SIGTERM, (143,)), (signal.SIGHUP, (129,)), (signal.SIGKILL, (-9,))],
+)
+def test_signals_leave_no_key_down(holder, down, until, tmp_path, number, code):
+    process = holder("hold")
+    until(lambda: down() == 3 and filmed(tmp_path), 20)
+    process.send_signal(number)
+    assert process.wait(20) in code
+    until(lambda: down() == 0)
+    until(lambda: not films(tmp_path))
+    decisions = read_lines(tmp_path / "decisions.jsonl", DecisionLine)
+    assert decisions and decisions[0].sent
+    assert read_lines(tmp_path / "held.jsonl", HeldLine)[0].held
+    assert (tmp_path / ("replay.mp4" if number == signal.SIGINT else "film.mkv")).exists()
+
+
+def test_a_fault_leaves_no_key_down(holder, down, until, tmp_path):
+    process = holder("fail")
+    assert process.wait(30) == 1
+    assert "out of memory" in process.stderr.read()
+    assert down() == 0 and not films(tmp_path)
+    assert json.loads((tmp_path / "summary.json").read_text())["ended"] == "interrupted"
+
+
+def run(*argv: str, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "combatvla", "agent", "run", "--game", "arena", "--policy", "random", *argv]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_window_closed_in_mid_fight(probe, desktop, arena, down, until, tmp_path):
+    window = probe()
+    window.find(desktop, arena)
+    agent = run("--armed", "--seconds", "30", "--log", str(tmp_path))
+    until(lambda: filmed(tmp_path) and down(), 30)
+    window.process.kill()
+    _, said = agent.communicate(timeout=30)
+    assert agent.returncode == 2 and down() == 0
+    errors = [line for line in said.splitlines() if line.startswith("combatvla: ")]
+    assert len(errors) == 1 and "was closed while the agent played" in errors[0] and "Traceback" not in said
+    (folder,) = tmp_path.iterdir()
+    assert json.loads((folder / "summary.json").read_text())["ended"] == "window closed"
+    assert (folder / "replay.mp4").stat().st_size > 1000
+
+
+def test_dry_run_from_the_command_line(probe, desktop, arena, tmp_path):
+    window = probe()
+    window.find(desktop, arena)
+    agent = run("--seconds", "4", "--json", "--log", str(tmp_path), "--replay", str(tmp_path / "sub" / "fight.mp4"))
+    told, said = agent.communicate(timeout=40)
+    assert agent.returncode == 0, said
+    assert "dry run" in said and "action age" in told
+    record = json.loads(told.splitlines()[-1])
+    assert record["armed"] is False and record["paused"] is False and record["ended"] == "time is over"
+    assert 20 <= record["decisions"] <= 41
+    assert 0 < record["action_age_ms_p50"] <= record["action_age_ms_p95"]
+    assert record["replay"] == str(tmp_path / "sub" / "fight.mp4") and os.path.getsize(record["replay"]) > 1000
+    assert window.close() == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--game", "tetris"], "unknown game 'tetris'"),
+        (["--policy", "random", "--wait", "0.1"], "no window whose title starts with 'CombatVLA Arena'"),
+        (["--policy", "/nowhere"], "/nowhere"),
+        (["--hz", "0"], "--hz must be more than 0"),
+        (["--seconds", "-1"], "--seconds must be more than 0"),
+    ],
+)
+def test_bad_input_is_one_sentence(display, argv, says, capsys):
+    assert cli.main(["agent", "run", *argv]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("combatvla: ") and says in said
+
+
+def test_no_display(monkeypatch, capsys):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert cli.main(["agent", "run"]) == 2
+    assert "no display" in capsys.readouterr().err
+
+
+def test_a_log_cut_short_is_read(tmp_path):
+    path = tmp_path / "held.jsonl"
+    path.write_text('{"t_ns":1,"held":["dodge"]}\n{"t_ns":2,"he')
+    assert [line.t_ns for line in read_lines(path, HeldLine)] == [1]
+    path.write_text("no json\n")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_lines(path, HeldLine)
