@@ -43,6 +43,8 @@ class Moment:
     hz: float
     seconds: int
     focused: bool = True
+    said: str = ""
+    """The model's own tokens, shown where there is no thought."""
 
 
 class Strip:
@@ -63,8 +65,8 @@ class Strip:
             headline = "no focus: everything is let go"
         _text(out, headline, (x, 40), LIT if now.held else FAINT, 24, 700)
         _text(out, f"plan  {_fit(now.plan, 500, 15)}", (x, 66), FAINT, 15)
-        for i, line in enumerate(_wrap(now.thought, 540, 17)[:3]):
-            _text(out, line, (x, 96 + 22 * i), TEXT, 17)
+        for i, line in enumerate(_wrap(now.thought or now.said, 540, 17)[:3]):
+            _text(out, line, (x, 96 + 22 * i), TEXT if now.thought else FAINT, 17)
         self._age(out, now)
         return out
 

@@ -22,6 +22,8 @@ from combatvla.profiles import GameProfile
 
 SHOWN_MS = 1500
 """A decision older than this is no longer shown."""
+THOUGHT_MS = 500
+"""A decision that had no time to be explained shows the thought of one with the same plan, at most so much older."""
 
 
 class Chronicle:
@@ -34,8 +36,12 @@ class Chronicle:
         self._held_ns = [h.t_ns for h in self.held]
         self._ages = [d.action_age_ms if d.changed else None for d in self.decisions]
         self._thoughts: list[str] = []
-        for d in self.decisions:  # a decision that had no time to be explained keeps the last explanation
-            self._thoughts.append(d.explanation or (self._thoughts[-1] if self._thoughts else ""))
+        told: DecisionLine | None = None
+        for d in self.decisions:
+            if d.explanation:
+                told = d
+            fits = told is not None and told.plan == d.plan and d.acted_ns - told.acted_ns <= THOUGHT_MS * 1e6
+            self._thoughts.append(told.explanation if fits else "")
 
     def at(self, t_ns: int, first_ns: int) -> hud.Moment:
         """What the strip shows at `t_ns` of a film that began at `first_ns`."""
@@ -50,7 +56,8 @@ class Chronicle:
         return hud.Moment(
             held=held,
             plan=words(last.to_plan()) if last else "–",
-            thought=(self._thoughts[count - 1] or last.text) if last else "",
+            thought=self._thoughts[count - 1] if last else "",
+            said=last.text if last else "",
             age_ms=ages[-1] if ages else None,
             ages_ms=tuple(ages[-hud.CURVE_POINTS :]),
             decisions=count,

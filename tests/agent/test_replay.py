@@ -12,7 +12,7 @@ from agent import hud
 from agent.film import Film
 from agent.log import EpisodeLog
 from agent.loop import Acted
-from agent.replay import make_replay
+from agent.replay import Chronicle, make_replay
 from combatvla.actions import Action, Plan
 from combatvla.policy.base import Decision
 from combatvla.profiles import load_profile
@@ -100,3 +100,16 @@ def test_strips_fit_any_picture(size):
     width, height = size[0] // 2 * 2, 80
     planes = _planes(np.zeros((hud.HEIGHT, hud.WIDTH, 3), np.uint8), width, height)
     assert [p.shape for p in planes] == [(height, width), (height // 2, width // 2), (height // 2, width // 2)]
+
+
+def test_a_thought_is_shown_only_with_the_plan_that_it_explains(tmp_path):
+    dodge, wait = Plan.of(Action.DODGE), Plan.of(Action.WAIT)
+    told = [(0, dodge, "a slam lands now"), (100, dodge, None), (200, wait, None), (900, dodge, None)]
+    with EpisodeLog(tmp_path) as log:
+        for ms, plan, explanation in told:
+            decision = Decision(plan, explanation, timings_ms={"total": 1.0})
+            log.acted(Acted(decision, ms * 1_000_000, (ms + 40) * 1_000_000, sent=True))
+    chronicle = Chronicle(tmp_path)
+    shown = [chronicle.at((ms + 50) * 1_000_000, 0).thought for ms, *_ in told]
+    assert shown == ["a slam lands now", "a slam lands now", "", ""]
+    assert chronicle.at(39_000_000, 0).decisions == 0 and chronicle.at(10**12, 0).plan == "–"
