@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from agent import hud
-from agent.film import FIRST_NS
+from agent.film import FIRST_NS, FPS
 from agent.log import DecisionLine, HeldLine, read_lines
 from agent.loop import words
 from combatvla.errors import UserError
@@ -78,33 +78,13 @@ def make_replay(
     source, out = folder / "film.mkv", folder / "replay.mp4"
     if not source.exists():
         return None
-    chronicle, strip = Chronicle(folder), hud.Strip(profile)
-    frames = 0
     try:
-        with av.open(str(source)) as film, av.open(str(out), "w", options={"movflags": "faststart"}) as file:
-            first_ns = int(film.metadata.get(FIRST_NS, 0))
-            total = int((film.duration or 0) / 1000)
-            film.streams.video[0].thread_type = "AUTO"
-            shown: hud.Moment | None = None
-            stream = None
-            for picture in film.decode(video=0):
-                ms = int(picture.pts * picture.time_base * 1000)
-                if stream is None:
-                    height = round(hud.HEIGHT * picture.width / hud.WIDTH / 2) * 2
-                    stream = file.add_stream("libx264", rate=15, options={"preset": "superfast", "crf": "21"})
-                    stream.width, stream.height = picture.width, picture.height + height
-                    stream.pix_fmt = "yuv420p"
-                    stream.codec_context.time_base = Fraction(1, 1000)
-                now = chronicle.at(first_ns + ms * 1_000_000, first_ns)
-                if now != shown:
-                    shown, planes = now, _planes(strip.draw(now), picture.width, height)
-                composed = _stack(picture, planes)
-                composed.pts, composed.time_base = ms, Fraction(1, 1000)
-                file.mux(stream.encode(composed))
-                frames += 1
-                advance(ms, total)
-            if stream is not None:
-                file.mux(stream.encode(None))
+        film = av.open(str(source))
+    except av.error.InvalidDataError:
+        return None  # it was cut off before its first frame was on disk
+    try:
+        with film, av.open(str(out), "w", options={"movflags": "faststart"}) as file:
+            frames = _compose(film, file, Chronicle(folder), hud.Strip(profile), advance) if film.streams.video else 0
     except OSError as error:
         raise UserError(f"the replay {out} cannot be written ({error.strerror or error}); the log is whole") from error
     if not frames:
@@ -112,6 +92,34 @@ def make_replay(
         return None
     source.unlink()
     return out
+
+
+def _compose(film, file, chronicle: Chronicle, strip: hud.Strip, advance: Callable[[int, int], None]) -> int:
+    """Encodes each frame of `film` with its strip into `file`, both PyAV containers; gives how many there were."""
+    first_ns = int(film.metadata.get(FIRST_NS, 0))
+    total_ms = int((film.duration or 0) / 1000)
+    film.streams.video[0].thread_type = "AUTO"
+    shown: hud.Moment | None = None
+    stream, frames = None, 0
+    for picture in film.decode(video=0):
+        ms = int(picture.pts * picture.time_base * 1000)
+        if stream is None:
+            height = round(hud.HEIGHT * picture.width / hud.WIDTH / 2) * 2
+            stream = file.add_stream("libx264", rate=FPS, options={"preset": "superfast", "crf": "21"})
+            stream.width, stream.height = picture.width, picture.height + height
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = Fraction(1, 1000)
+        now = chronicle.at(first_ns + ms * 1_000_000, first_ns)
+        if now != shown:
+            shown, planes = now, _planes(strip.draw(now), picture.width, height)
+        composed = _stack(picture, planes)
+        composed.pts, composed.time_base = ms, Fraction(1, 1000)
+        file.mux(stream.encode(composed))
+        frames += 1
+        advance(ms, total_ms)
+    if stream is not None:
+        file.mux(stream.encode(None))
+    return frames
 
 
 def _planes(strip: np.ndarray, width: int, height: int) -> list[np.ndarray]:

@@ -82,6 +82,8 @@ def test_replay_of_a_filmed_window(probe, desktop, arena, tmp_path, until):
 def test_nothing_filmed(arena, tmp_path):
     EpisodeLog(tmp_path).close()
     assert make_replay(tmp_path, arena) is None
+    (tmp_path / "film.mkv").write_bytes(b"")
+    assert make_replay(tmp_path, arena) is None and not (tmp_path / "replay.mp4").exists()
 
 
 def test_a_film_of_no_window_ends_by_itself(desktop, arena, tmp_path, probe, capfd):
