@@ -44,9 +44,10 @@ class Net:
         self.one_window = max(rows, cols) <= config.window_size // config.patch_size
         self.vision_heads = config.num_heads
         # Positions in merge-group order, as the patches come.
+        device = model.device
         h = torch.arange(rows).view(rows // MERGE, 1, MERGE, 1).expand(-1, cols // MERGE, -1, MERGE).reshape(-1)
         w = torch.arange(cols).view(1, cols // MERGE, 1, MERGE).expand(rows // MERGE, -1, MERGE, -1).reshape(-1)
-        cos, sin = model.model.visual.rotary_pos_emb(torch.zeros(1), torch.stack([h, w], -1))
+        cos, sin = model.model.visual.rotary_pos_emb(torch.zeros(1, device=device), torch.stack([h, w], -1).to(device))
         self.vision_cos, self.vision_sin = cos, _signed(sin)  # [N, head_dim]
 
     def vision(self, frames: torch.Tensor) -> torch.Tensor:

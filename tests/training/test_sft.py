@@ -19,7 +19,7 @@ from combatvla.policy.net import Net
 from combatvla.policy.tokenizer import train_tokenizer
 from combatvla.vision import FrameSpec
 from tracker.dataset import decode_png, read_rows, write_rows
-from training.sft.data import ACTION, ANSWER, EXPLANATION, Batcher, load_samples, texts
+from training.sft.data import ACTION, ANSWER, EXPLANATION, Batcher, load_samples, split, texts
 from training.sft.loop import Run, batch_loss, batches, schedule, train
 from training.sft.team import Team
 from training.sft.train import Args, main
@@ -92,6 +92,15 @@ def test_training_text_is_what_play_asks(tiny_run):
     branch = found.branches[0][0]
     start = int(np.flatnonzero(branch.kinds)[0])
     assert policy._ids[0].tolist() == [*found.prefix.tolist(), *branch.ids[:start].tolist()]
+
+
+def test_whole_sessions_are_held_out():
+    sessions = [f"fight {i // 10}" for i in range(100)] + [""] * 100
+    rows, held = split(sessions, 25, seed=1)
+    assert len(held) == 25 and not {sessions[i] for i in held} & {sessions[i] for i in rows} - {""}
+    assert len(set(rows) | set(held)) >= 175 and not set(rows) & set(held)
+    rows, held = split(["one"] * 60, 25, seed=1)
+    assert sorted(rows) == list(range(57)) and sorted(held) == [57, 58, 59]
 
 
 def test_schedule_rises_stays_and_falls_to_zero():

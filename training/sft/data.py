@@ -50,6 +50,8 @@ class Samples:
     """The turns of each sample; the decision comes first, if there is one."""
     prefix: np.ndarray
     """`int64[P]`: what stands before every branch, image tokens included."""
+    sessions: list[str]
+    """The fight or recording that each sample was cut from, "" where it is not known."""
     user_prompt: str
     system: str | None
     spec: FrameSpec
@@ -118,7 +120,29 @@ def load_samples(
     head = "" if system is None else f"<|im_start|>system\n{system}<|im_end|>\n"
     prefix = tokenizer(f"{head}<|im_start|>user\n" + image * frames_per_decision).input_ids
     prompt = max(prompts, key=prompts.__getitem__) if prompts else ""
-    return Samples(frames, branches, np.array(prefix), prompt, system, spec)
+    sessions = [row.session for row in rows]
+    return Samples(frames, branches, np.array(prefix), sessions, prompt, system, spec)
+
+
+def split(sessions: Sequence[str], held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices to train on and to measure on, both shuffled. Whole sessions are held out (neighbouring frames are almost
+    the same picture), at least `held_out` rows of them but at most a fifth of all; rows of no session stand alone."""
+    rng = np.random.default_rng(seed)
+    groups: dict[str, list[int]] = {}
+    for i, session in enumerate(sessions):
+        groups.setdefault(session or f"row {i}", []).append(i)
+    held: list[int] = []
+    names = list(groups)
+    for k in rng.permutation(len(names)):
+        group = groups[names[k]]
+        if len(held) >= held_out:
+            break
+        if len(held) + len(group) <= len(sessions) // 5:
+            held += group
+    if not held:  # one session, or a few large ones: its end
+        held = list(range(len(sessions) - min(held_out, len(sessions) // 20), len(sessions)))
+    rest = np.setdiff1d(np.arange(len(sessions)), held)
+    return rng.permutation(rest), rng.permutation(np.array(held, dtype=np.int64))[:held_out]
 
 
 def _turns(row: Any) -> tuple[str | None, list[tuple[str, str]]]:

@@ -19,7 +19,7 @@ from combatvla.policy.net import Net
 from combatvla.policy.tokenizer import train_tokenizer
 from combatvla.vision import FrameSpec
 from training.sft import state
-from training.sft.data import ACTION, ANSWER, EXPLANATION, Batch, Batcher, Samples, load_samples, texts
+from training.sft.data import ACTION, ANSWER, EXPLANATION, Batch, Batcher, Samples, load_samples, split, texts
 from training.sft.measure import measure
 from training.sft.team import Team
 
@@ -163,9 +163,10 @@ def train(args: Args) -> dict[str, Any]:
     """Trains as `args` say; returns the last measurement."""
     if (args.minutes is None) == (args.steps is None):
         raise UserError("say how long to train: --minutes or --steps, one of them")
-    device = torch.device(
-        "cuda" if args.device == "auto" and torch.cuda.is_available() else args.device.replace("auto", "cpu")
-    )
+    gpu = torch.cuda.is_available()
+    if args.device == "cuda" and not gpu:
+        raise UserError("--device cuda: torch sees no NVIDIA GPU here; leave it out, or use --device cpu")
+    device = torch.device("cuda" if gpu and args.device != "cpu" else "cpu")
     torch.set_num_threads(1)  # until the team has forked: a pool of threads does not survive that
     run = Run(args, device)
     size = args.threads if device.type == "cpu" and args.batch >= args.threads else 1
@@ -185,12 +186,11 @@ class Run:
     def __init__(self, args: Args, device: torch.device):
         from rich.console import Console
 
+        self.probe = args.probe if args.probe is not None else float(args.init is None)
         self.args, self.device, self.console = args, device, Console(stderr=True, highlight=False)
         self.console.print("reading the data ...")
         self.model, self.tokenizer, self.info, samples = prepare(args)
-        order = np.random.default_rng(args.seed).permutation(len(samples))
-        kept = min(args.held_out, len(order) // 5)
-        self.held, self.rows = order[:kept], order[kept:]
+        self.rows, self.held = split(samples.sessions, args.held_out, args.seed)
         self.model.to(device).train()
         self.net, self.batcher = Net(self.model, samples.spec), Batcher(samples, self.tokenizer)
         self.probes = Probes(samples, self.model.config.text_config.hidden_size).to(device)
@@ -214,8 +214,8 @@ class Run:
         if args.resume:
             self.step, self.spent = state.load(self.side, self.model, self.probes, self.optimizer, self.ema)
         self.console.print(
-            f"{len(self.rows)} rows of {samples.frames.shape[1]} frames to train on, {kept} held out; vocabulary "
-            f"{len(self.tokenizer)}; {sum(p.numel() for p in self.model.parameters()) / 1e6:.2f} M parameters; "
+            f"{len(self.rows)} rows of {samples.frames.shape[1]} frames to train on, {len(self.held)} held out; "
+            f"vocabulary {len(self.tokenizer)}; {sum(p.numel() for p in self.model.parameters()) / 1e6:.2f} M parameters; "
             f"{self.precision} on {device}"
         )
 
@@ -240,7 +240,7 @@ class Run:
             factor = schedule(now, args.warmup, args.decay)
             for group in self.optimizer.param_groups:
                 group["lr"] = args.lr * factor
-            probe_weight = args.probe * max(0.0, 1 - 2 * now)
+            probe_weight = self.probe * max(0.0, 1 - 2 * now)
             index, batch = next(stream)
             team.row.zero_()
             loss, probe_loss = self.backward(index, to_device(batch, self.device), probe_weight)

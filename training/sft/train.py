@@ -68,12 +68,13 @@ class Args:
     """Largest gradient norm."""
     explanation_weight: float = 0.3
     """Weight of a token of an explanation; those of decisions and answers weigh 1."""
-    probe: float = 1.0
-    """Weight of the probes' loss at the start; it fades out over the first half of the run. 0: none."""
+    probe: float | None = None
+    """Weight of the probes' loss at the start; it fades out over the first half of the run. Default: 1 for a new model,
+    0 (none) with --init."""
     ema: float = 0.0
     """Decay of a moving average of the weights which is saved and evaluated instead of them; 0: none."""
     held_out: int = 256
-    """Rows kept from training to measure on."""
+    """Rows kept from training to measure on, of whole sessions (fights)."""
     eval_every: float = 60.0
     """Seconds between measurements (and saves)."""
     vocab: int = 1024
@@ -81,11 +82,11 @@ class Args:
     seed: int = 0
     """Of the initialisation and of the order of the data."""
     threads: int = 2
-    """CPU threads."""
+    """Processes that share a batch on a CPU, one thread each."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the arithmetic (weights stay fp32); auto takes what is faster here."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes a GPU where there is one."""
     json: bool = False
     """Print one JSON object with the last measurement as the last line."""
 
