@@ -14,17 +14,23 @@ from combatvla.errors import UserError
 MAX_LAG_TICKS = 6
 """After a stall the world catches up by this many ticks at most, and lets the rest of the lost time go."""
 BANNER_S = 2.0
+KEYS = (
+    "w a s d move, shift sprint, space dodge, left mouse button light attack, right heavy attack, r heal, 1 immobilise; "
+    "Enter: next fight, Escape: close"
+)
 
 
 @dataclass
 class Args:
-    """Opens a boss fight in a window.
+    """Opens a boss fight in a window, for you to play.
 
-    combatvla env play
-    combatvla env play --task first --seed 7 --size 960x540
+    For example:
 
-    Keys: w a s d move, shift sprint, space dodge, left button light attack, right button heavy attack, r heal,
-    1 immobilise; Enter starts the next fight, Escape closes the window.
+        combatvla env play
+        combatvla env play --task first --seed 7 --size 960x540
+
+    Keys: w a s d move, shift sprint, space dodge, left mouse button light attack, right heavy attack, r heal,
+    1 immobilise. Enter starts the next fight when one is over, Escape closes the window.
     """
 
     task: str = "first"
@@ -76,6 +82,7 @@ def play(args: Args) -> int:
     draw_ns = 1_000_000_000 // min(args.fps, TICK_HZ)
     next_tick = next_draw = time.monotonic_ns()
     over_at: int | None = None
+    print(f"{task.title}, seed {seed}. {KEYS}", flush=True)
     try:
         window.draw(fight)
         while window.open:

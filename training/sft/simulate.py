@@ -24,8 +24,10 @@ SIZES = ((640, 360), (640, 360), (1280, 720), (960, 540))
 class Args:
     """Makes a training dataset from simulated fights.
 
-    combatvla env data --out data/first --rows 60000
-    combatvla env data --out data/more --rows 5000 --first-seed 500000
+    For example:
+
+        combatvla env data --out data/first --rows 60000
+        combatvla env data --out data/more --rows 5000 --first-seed 500000
 
     Seeds from 1,000,000 on are held out for measuring and are refused.
     """
