@@ -82,13 +82,16 @@ def make_replay(
         film = av.open(str(source))
     except av.error.InvalidDataError:
         return None  # it was cut off before its first frame was on disk
+    frames = 0
     try:
         with film, av.open(str(out), "w", options={"movflags": "faststart"}) as file:
             frames = _compose(film, file, Chronicle(folder), hud.Strip(profile), advance) if film.streams.video else 0
     except OSError as error:
         raise UserError(f"the replay {out} cannot be written ({error.strerror or error}); the log is whole") from error
+    finally:
+        if not frames:
+            out.unlink(missing_ok=True)
     if not frames:
-        out.unlink(missing_ok=True)
         return None
     source.unlink()
     return out

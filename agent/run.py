@@ -105,9 +105,10 @@ def play(
 
     episode = Episode() if episode is None else episode
     video = None
+    log = EpisodeLog(seat.folder)
     try:
         with ExitStack() as stack:
-            log = stack.enter_context(EpisodeLog(seat.folder))
+            stack.enter_context(log)
             if seat.replay:
                 stack.enter_context(Film(seat.folder / "film.mkv", seat.window))
             keep = max(1, policy.frames_per_decision) + 2
@@ -146,6 +147,8 @@ def play(
         try:
             if seat.replay and not isinstance(sys.exc_info()[1], SystemExit):
                 video = _replay(seat)
+        except (KeyboardInterrupt, UserError) as error:  # the fight counts without it
+            print(f"no replay{f': {error}' * bool(str(error))}; the film is in {seat.folder}", file=sys.stderr)
         finally:
             record = {**figures(episode), "replay": str(video) if video else None, "log": str(seat.folder)}
             log.summarize(record)
