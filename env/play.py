@@ -15,8 +15,8 @@ MAX_LAG_TICKS = 6
 """After a stall the world catches up by this many ticks at most, and lets the rest of the lost time go."""
 BANNER_S = 2.0
 KEYS = (
-    "w a s d move, shift sprint, space dodge, left mouse button light attack, right heavy attack, r heal, 1 immobilise; "
-    "Enter: next fight, Escape: close"
+    "w a s d move, shift sprint, space dodge, left mouse button light attack, right heavy attack, r heal, "
+    "1 immobilise; Enter next fight, Escape close"
 )
 
 
