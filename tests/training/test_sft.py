@@ -145,7 +145,7 @@ class Interrupted(Exception):
 def test_an_interrupted_run_resumes_to_the_very_same_weights(data, tmp_path, monkeypatch):
     def args(name, **more):
         base = dict(data=(data,), preset="XS", steps=6, batch=8, threads=1, held_out=8, eval_every=0.0, ema=0.9)
-        return Args(**(base | more), out=tmp_path / name)
+        return Args(**(base | more), precision="fp32", out=tmp_path / name)
 
     train(args("whole"))
     save = Run.measure_and_save
