@@ -61,6 +61,7 @@ def save_checkpoint(
 ) -> None:
     """Writes the whole folder beside its place and then moves it in: what stood there before is complete until then."""
     import torch
+    from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
     folder = Path(folder)
@@ -80,9 +81,11 @@ def save_checkpoint(
             os.replace(folder, old)
         os.replace(part, folder)
         shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(
-            f"cannot write the checkpoint {folder}: {error.strerror or error}; free space or choose another --out"
+            f"cannot write the checkpoint {folder}: {reason}; free some space or choose another --out"
         ) from error
 
 

@@ -1,7 +1,9 @@
 """The policy's folder: an ordinary Hugging Face folder, the same after a round trip, and clear words for any other."""
 
 import json
+import os
 import shutil
+import subprocess
 
 import pytest
 import torch
@@ -108,6 +110,23 @@ def test_foreign_and_damaged_folders_get_one_clear_sentence(tiny_folder, tmp_pat
     with pytest.raises(UserError) as caught:
         load_policy(folder)
     assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/shm"), reason="needs a small file system to fill")
+def test_a_full_disk_leaves_the_old_checkpoint(tiny_folder, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("may not mount a small file system here")
+    try:
+        model, tokenizer, info = load_checkpoint(tiny_folder)
+        save_checkpoint(small / "policy", model, tokenizer, info)
+        with pytest.raises(UserError, match="cannot write the checkpoint"):
+            save_checkpoint(small / "policy", model, tokenizer, info)
+        assert load_checkpoint(small / "policy")[2] == info
+        assert [p.name for p in small.iterdir()] == ["policy"]
+    finally:
+        subprocess.run(["umount", small], check=True)
 
 
 def test_missing_folder_and_unknown_preset(tmp_path):

@@ -29,6 +29,7 @@ def save(
     seconds: float,
 ) -> None:
     """Writes `state.safetensors` in `folder`, whole or not at all; step and clock ride in its metadata."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {f"model.{k}": v.detach() for k, v in model.named_parameters()}
@@ -45,8 +46,10 @@ def save(
             {"run": json.dumps({"step": step, "seconds": seconds})},
         )
         os.replace(part, folder / "state.safetensors")
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror or error}; free some space, then --resume") from error
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"cannot write {folder}: {reason}; free some space, then --resume") from error
 
 
 def load(
