@@ -29,6 +29,7 @@ class Args:
     """Supervised fine-tuning on AoT rows.
 
     combatvla train sft --data data/arena --out checkpoints/mine --minutes 30
+
     combatvla train sft --data data/more --init checkpoints/mine --out checkpoints/better --steps 2000 --lr 3e-4
     """
 
