@@ -26,8 +26,8 @@ def test_find_window_gives_exact_geometry(desktop, arena, probe):
 
 
 def test_of_several_windows_the_one_with_the_focus_is_meant(desktop, arena, probe):
-    first = probe(x=0).find(desktop, arena)
-    second = probe(x=400).find(desktop, arena, focus=False)
+    first = probe(x=0, title=f"{arena.title} – one").find(desktop, arena)
+    second = probe(x=400, title=f"{arena.title} – two").find(desktop, arena, focus=False)
     assert desktop.activate(first, timeout_s=5)
     assert desktop.find_window(arena).id == first.id
     probe(title="bystander").find(desktop, arena)

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from Xlib import X
+from Xlib.ext import xtest
 
 from combatvla.actions import Action
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
+from combatvla.desktop.x11 import connect, key_code
 from combatvla.vision import FrameSpec
 from env.arena.render import Renderer
 from env.arena.rules import Fight
@@ -81,7 +84,11 @@ def test_escape_closes_the_window(desktop, arena, tmp_path):
     try:
         desktop.find_window(arena, wait_s=15)
         wait_for(lambda: len(ticks(tmp_path / "log.jsonl")) > 3)
-        subprocess.run(["xdotool", "key", "Escape"], check=True)
+        connection = connect()
+        for kind in (X.KeyPress, X.KeyRelease):
+            xtest.fake_input(connection, kind, key_code(connection, "escape"))
+        connection.sync()
+        connection.close()
         assert game.wait(10) == 0
     finally:
         game.kill()
