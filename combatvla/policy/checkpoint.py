@@ -77,6 +77,8 @@ def save_checkpoint(
         tokenizer.save_pretrained(part)
         (part / "preprocessor_config.json").write_text(json.dumps(_preprocessor(info.spec), indent=2) + "\n")
         (part / INFO_FILE).write_text(info.model_dump_json(indent=2) + "\n")
+        for file in part.iterdir():
+            file.chmod(0o644)  # safetensors writes for the owner alone
         if folder.exists():
             os.replace(folder, old)
         os.replace(part, folder)
