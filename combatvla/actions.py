@@ -132,7 +132,9 @@ class Plan:
         flat = np.asarray(array)
         width = len(HELD_ACTIONS) + 1
         if flat.shape != (MAX_STEPS * width,):
-            raise ValueError(f"expected a plan array of shape ({MAX_STEPS * width},), got {flat.shape}; see Plan.to_array")
+            raise ValueError(
+                f"expected a plan array of shape ({MAX_STEPS * width},), got {flat.shape}; see Plan.to_array"
+            )
         if not np.issubdtype(flat.dtype, np.integer):
             raise ValueError(f"expected whole numbers in a plan array, got {flat.dtype}")
         steps = []

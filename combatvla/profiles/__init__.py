@@ -45,7 +45,8 @@ class GameProfile(BaseModel):
             if action is Action.WAIT:
                 raise ValueError("wait holds no key; leave it out")
             if not (len(key) == 1 and key.isprintable()) and key not in NAMED_KEYS + MOUSE_BUTTONS:
-                raise ValueError(f"{action}: unknown key {key!r}; use one character or one of {NAMED_KEYS + MOUSE_BUTTONS}")
+                known = NAMED_KEYS + MOUSE_BUTTONS
+                raise ValueError(f"{action}: unknown key {key!r}; use one character or one of {known}")
         if len(set(keys.values())) != len(keys):
             raise ValueError("two actions share one key; a recording could not be read back")
         return keys
@@ -73,7 +74,8 @@ def load_profile(name_or_path: str) -> GameProfile:
         text, where = Path(name_or_path).read_text(encoding="utf-8"), name_or_path
     else:
         raise UserError(
-            f"unknown game {name_or_path!r}: expected one of {', '.join(profile_names())} or the path of a profile (.yaml)"
+            f"unknown game {name_or_path!r}: expected one of {', '.join(profile_names())}, "
+            "or the path of a profile (.yaml)"
         )
     try:
         return GameProfile.model_validate(yaml.safe_load(text))

@@ -20,9 +20,9 @@ from combatvla.errors import UserError
 ROOT = Path(cli.__file__).parents[1]
 
 
-def demo(folder: Path, *argv: str) -> subprocess.Popen:
-    """The demo, with the random player, on a display of its own."""
-    command = [sys.executable, "-m", "combatvla", "demo", "--policy", "random", "--out", str(folder), *argv]
+def demo(folder: Path, *argv: str, policy: str = "random") -> subprocess.Popen:
+    """The demo on a display of its own."""
+    command = [sys.executable, "-m", "combatvla", "demo", "--policy", policy, "--out", str(folder), *argv]
     environment = {k: v for k, v in os.environ.items() if k != "DISPLAY"}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
@@ -66,7 +66,8 @@ def gone(numbers) -> bool:
 
 
 def test_a_whole_fight(tmp_path):
-    process = demo(tmp_path, "--json")
+    """With the policy that ships."""
+    process = demo(tmp_path, "--json", policy="tiny")
     family_ = wait_for_the_fight(tmp_path, process)
     told, said = process.communicate(timeout=240)
     assert process.returncode == 0, said
@@ -75,6 +76,7 @@ def test_a_whole_fight(tmp_path):
     assert (record["task"], record["seed"], record["paused"]) == ("first", 1_000_000, False)
     assert record["decisions"] > 20 and record["action_age_ms_p50"] <= record["action_age_ms_p95"]
     assert Path(record["replay"]).stat().st_size > 50_000
+    assert {"capture", "vision", "prefill", "decode", "decide", "act", "age"} <= set(record["stages_ms"])
     assert "unpaused" in said and "boss" in said and "action age" in told
     last = json.loads((Path(record["log"]) / "truth.jsonl").read_text().splitlines()[-1])
     assert (last["result"], last["damage_dealt"]) == (record["result"], record["damage_dealt"])
