@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The whole road once, in a few minutes, without a person: two fights recorded in a real window by the reference player,
+# which presses real keys; the recordings made into a dataset; the tiny policy trained on with it; its fights measured.
+#
+#   runs/road.sh
+#
+# A person's recording goes the same way: `combatvla env play`, and `combatvla tracker record` beside it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
+WORK=${WORK:-data/road}
+rm -rf "$WORK"
+
+for seed in 1 2; do
+    combatvla tracker demonstrate --out "$WORK/session-$seed" --seed "$seed"
+    combatvla tracker check "$WORK/session-$seed"
+done
+combatvla tracker align "$WORK"/session-* --out "$WORK/rows"
+combatvla train sft --data "$WORK/rows" --init combatvla/checkpoints/tiny --out "$WORK/policy" \
+    --steps "${STEPS:-60}" --lr 1e-4 --held-out 60
+combatvla bench combat --players policy,random --policy "$WORK/policy" --episodes "${FIGHTS:-5}"
