@@ -13,8 +13,8 @@ import pytest
 from combatvla.actions import Action
 from combatvla.aot import decode
 from combatvla.errors import UserError
-from env.demonstrate import TruthLog
-from env.demonstrate import main as demonstrate
+from training.demonstrate import TruthLog
+from training.demonstrate import main as demonstrate
 from tracker.align import main as align
 from tracker.check import check
 from tracker.dataset import decode_png, read_rows
