@@ -13,12 +13,12 @@ import pytest
 from combatvla.actions import Action
 from combatvla.aot import decode
 from combatvla.errors import UserError
-from training.demonstrate import TruthLog
-from training.demonstrate import main as demonstrate
 from tracker.align import main as align
 from tracker.check import check
 from tracker.dataset import decode_png, read_rows
 from tracker.session import Session
+from training.demonstrate import TruthLog
+from training.demonstrate import main as demonstrate
 
 
 def run(*args: str, **kwargs) -> subprocess.CompletedProcess:
