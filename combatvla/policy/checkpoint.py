@@ -51,6 +51,16 @@ class PolicyInfo(BaseModel):
         return FrameSpec(self.width, self.height)
 
 
+def check_target(folder: str | Path) -> None:
+    """`UserError` when a checkpoint saved as `folder` would replace something that is none."""
+    folder = Path(folder)
+    free = folder.is_dir() and ((folder / INFO_FILE).is_file() or not any(folder.iterdir()))
+    if not folder.name or (folder.exists() and not free):
+        raise UserError(
+            f"{folder} exists and is no CombatVLA checkpoint, and saving would replace it whole: choose another --out"
+        )
+
+
 def save_checkpoint(
     folder: str | Path,
     model: Qwen2_5_VLForConditionalGeneration,
@@ -59,13 +69,18 @@ def save_checkpoint(
     *,
     dtype: str = "bfloat16",
 ) -> None:
-    """Writes the whole folder beside its place and then moves it in: what stood there before is complete until then."""
+    """Writes the whole folder beside its place and then moves it in: what stood there before is complete until then.
+
+    `UserError` when it cannot be written, or would replace what is no checkpoint.
+    """
     import torch
     from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
     folder = Path(folder)
-    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
+    check_target(folder)
+    # Names that nobody gives a copy of their own: both are deleted when they are in the way.
+    part, old = (folder.with_name(f".{folder.name}.saving-{end}") for end in ("new", "old"))
     try:
         for stale in (part, old):
             shutil.rmtree(stale, ignore_errors=True)

@@ -64,6 +64,22 @@ def test_saving_over_a_checkpoint_replaces_it_whole(tiny_folder, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
 
 
+def test_nothing_but_a_checkpoint_is_ever_replaced(tiny_folder, tmp_path):
+    model, tokenizer, info = load_checkpoint(tiny_folder)
+    photos, empty, backup = (tmp_path / name for name in ("photos", "policy", "policy.old"))
+    for folder in (photos, empty, backup):
+        folder.mkdir()
+    for folder in (photos, backup):
+        (folder / "mine.txt").write_text("the only copy")
+    for target in (photos, photos / "mine.txt", "."):
+        with pytest.raises(UserError, match="is no CombatVLA checkpoint"):
+            save_checkpoint(target, model, tokenizer, info)
+    for _ in range(2):
+        save_checkpoint(empty, model, tokenizer, info)
+    assert [(folder / "mine.txt").read_text() for folder in (photos, backup)] == ["the only copy"] * 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photos", "policy", "policy.old"]
+
+
 def damage(folder, what):
     if what == "no info":
         (folder / "combatvla.json").unlink()

@@ -206,6 +206,7 @@ def test_what_the_user_got_wrong_gets_one_sentence(data, tmp_path):
 
     fails("how long", steps=None)
     fails("how long", minutes=1.0)
+    fails("is no CombatVLA checkpoint", out=tmp_path.parent)
     fails("no dataset", data=(tmp_path / "nowhere",))
     fails("unknown preset", preset="XXL")
     fails("config.json", init=tmp_path)

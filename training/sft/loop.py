@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from combatvla.errors import UserError
 from combatvla.policy.build import build_model
-from combatvla.policy.checkpoint import PolicyInfo, load_qwen, read_info, save_checkpoint
+from combatvla.policy.checkpoint import PolicyInfo, check_target, load_qwen, read_info, save_checkpoint
 from combatvla.policy.net import Net
 from combatvla.policy.tokenizer import train_tokenizer
 from combatvla.vision import FrameSpec
@@ -163,6 +163,7 @@ def train(args: Args) -> dict[str, Any]:
     """Trains as `args` say; returns the last measurement."""
     if (args.minutes is None) == (args.steps is None):
         raise UserError("say how long to train: --minutes or --steps, one of them")
+    check_target(args.out)
     gpu = torch.cuda.is_available()
     if args.device == "cuda" and not gpu:
         raise UserError("--device cuda: torch sees no NVIDIA GPU here; leave it out, or use --device cpu")

@@ -36,7 +36,7 @@ class Args:
     data: tuple[Path, ...]
     """Folders of Parquet rows (`combatvla env data`, `combatvla tracker align`)."""
     out: Path
-    """The checkpoint's folder; replaced whole at each save."""
+    """The checkpoint's folder; a checkpoint there is replaced whole at each save, anything else is refused."""
     init: Path | None = None
     """Start from this checkpoint instead of from nothing."""
     resume: bool = False
