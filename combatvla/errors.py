@@ -1,4 +1,4 @@
-"""The one exception a user is meant to see."""
+"""The one exception a user is meant to see, and how it quotes another."""
 
 
 class UserError(Exception):
@@ -8,3 +8,12 @@ class UserError(Exception):
     """
 
     exit_code = 2
+
+
+def reason(error: Exception) -> str:
+    """What `error` says, on one line; of several findings of pydantic the first, with its place."""
+    if callable(findings := getattr(error, "errors", None)):
+        first = findings()[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"{place}: {first['msg']}" if place else first["msg"]
+    return " ".join(str(error).split()) or type(error).__name__

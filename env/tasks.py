@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from combatvla.errors import UserError
+from combatvla.errors import UserError, reason
 
 TEST_SEED_START = 1_000_000
 """Seeds from here on are held out for measuring; training draws only below."""
 
 
+def _rising(span: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= span[0] <= span[1]:
+        raise ValueError(f"expected two numbers from 0 on, the smaller one first, got {list(span)}")
+    return span
+
+
+Span = Annotated[tuple[float, float], AfterValidator(_rising)]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PlayerStats(_Strict):
@@ -49,7 +58,7 @@ class Move(_Strict):
     """Metres from the boss's centre to the far edge of the blow."""
     arc_deg: float = Field(gt=0, le=360)
     damage: float = Field(ge=0)
-    range: tuple[float, float]
+    range: Span
     """The boss chooses this move when the fighter is this near and this far, in metres."""
     step: float = Field(default=0, ge=0)
     """Metres that the boss slides forward during the strike."""
@@ -61,12 +70,13 @@ class Phase(_Strict):
     """How a boss behaves while its health is above a fraction."""
 
     above: float = Field(ge=0, lt=1)
-    idle: tuple[float, float]
+    idle: Span
     """Seconds between two attacks, drawn evenly."""
     windup_scale: float = Field(gt=0)
     follow_up: float = Field(ge=0, le=1)
     """The chance that a close move is followed by another at once."""
-    weights: dict[str, float]
+    weights: dict[str, Annotated[float, Field(ge=0)]]
+    """How often each move is chosen, against the others that fit the distance."""
 
 
 class BossStats(_Strict):
@@ -83,8 +93,10 @@ class BossStats(_Strict):
             unknown = set(phase.weights) - set(self.moves)
             if unknown:
                 raise ValueError(f"a phase weighs moves that the boss does not have: {sorted(unknown)}")
+            if not any(phase.weights.values()):
+                raise ValueError("a phase without a move of positive weight: the boss would never attack")
         bounds = [p.above for p in self.phases]
-        if bounds != sorted(bounds, reverse=True) or bounds[-1] != 0:
+        if bounds != sorted(set(bounds), reverse=True) or bounds[-1] != 0:
             raise ValueError(f"the phases' `above` must fall and end with 0, got {bounds}")
         return self
 
@@ -111,8 +123,8 @@ def load_task(name: str) -> Task:
     """The task of that name. `UserError` when it is unknown or its file is malformed."""
     if name not in task_names():
         raise UserError(f"unknown task {name!r}: expected one of {', '.join(task_names())}")
-    text = (resources.files("env.arena") / "tasks" / f"{name}.yaml").read_text(encoding="utf-8")
+    file = resources.files("env.arena") / "tasks" / f"{name}.yaml"
     try:
-        return Task.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise UserError(f"the task file {name}.yaml is malformed: {error}") from error
+        return Task.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: pydantic's, and text that is no UTF-8
+        raise UserError(f"the task file {name}.yaml is malformed: {reason(error)}") from error

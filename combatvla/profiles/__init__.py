@@ -6,10 +6,10 @@ from importlib import resources
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from combatvla.actions import HELD_ACTIONS, Action
-from combatvla.errors import UserError
+from combatvla.errors import UserError, reason
 
 MOUSE_BUTTONS = ("mouse_left", "mouse_right", "mouse_middle")
 NAMED_KEYS = ("shift", "ctrl", "alt", "space", "tab", "enter", "escape", "up", "down", "left", "right")
@@ -30,7 +30,7 @@ class GameProfile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     name: str
-    title: str
+    title: str = Field(min_length=1)
     """The window's title starts with this."""
     fps: int = Field(default=60, ge=1, le=240)
     keys: dict[Action, str]
@@ -69,15 +69,15 @@ def profile_names() -> list[str]:
 def load_profile(name_or_path: str) -> GameProfile:
     """A shipped profile by name, or one from a `.yaml` path. `UserError` when it is unknown or malformed."""
     if name_or_path in profile_names():
-        text, where = (resources.files(__name__) / f"{name_or_path}.yaml").read_text(encoding="utf-8"), name_or_path
+        file = resources.files(__name__) / f"{name_or_path}.yaml"
     elif name_or_path.endswith((".yaml", ".yml")) and Path(name_or_path).is_file():
-        text, where = Path(name_or_path).read_text(encoding="utf-8"), name_or_path
+        file = Path(name_or_path)
     else:
         raise UserError(
             f"unknown game {name_or_path!r}: expected one of {', '.join(profile_names())}, "
             "or the path of a profile (.yaml)"
         )
     try:
-        return GameProfile.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise UserError(f"the game profile {where} is malformed: {error}") from error
+        return GameProfile.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        raise UserError(f"the game profile {name_or_path} is malformed: {reason(error)}") from error

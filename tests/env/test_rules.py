@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from importlib import resources
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from combatvla.actions import HELD_ACTIONS, Action
 from combatvla.errors import UserError
+from env import tasks
 from env.arena.rules import BLOWS, Fight
 from env.tasks import Task, load_task
 
@@ -175,10 +177,33 @@ def test_all_four_moves_are_used_and_each_can_hit():
 def test_unknown_and_malformed_tasks_are_refused():
     with pytest.raises(UserError, match="unknown task 'frist'.*first"):
         load_task("frist")
-    data = load_task("first").model_dump()
-    assert Task.model_validate(yaml.safe_load(yaml.safe_dump(load_task("first").model_dump(mode="json")))) == load_task(
-        "first"
-    )
+    data = load_task("first").model_dump(mode="json")
+    assert Task.model_validate(yaml.safe_load(yaml.safe_dump(data))) == load_task("first")
     data["boss"]["phases"][0]["weights"]["bite"] = 1
     with pytest.raises(ValidationError, match="bite"):
         Task.model_validate(data)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("name: first", "name: [", "line"),
+        ("tier: easy", "tier: \xff", "utf-8"),
+        ("tier: easy", "tier: trivial", "tier: Input should be 'easy'"),
+        ("health: 440", "health: 0", "boss.health: Input should be greater than 0"),
+        ("time_limit_s: 120", "time_limit_s: .inf", "time_limit_s: Input should be a finite number"),
+        ("idle: [0.55, 1.15]", "idle: [1.15, 0.55]", "boss.phases.0.idle: .*the smaller one first"),
+        ("leap: 1}", "leap: -1}", "boss.phases.0.weights.leap: Input should be greater than or equal to 0"),
+        ("{slam: 4, sweep: 3, thrust: 4, leap: 1}", "{slam: 0}", "the boss would never attack"),
+        ("above: 0.5", "above: 0.0", "the phases' `above`"),
+    ],
+)
+def test_a_malformed_task_file_is_one_sentence(old, new, said, tmp_path, monkeypatch):
+    whole = (resources.files("env.arena") / "tasks" / "first.yaml").read_text(encoding="utf-8")
+    assert old in whole
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "mine.yaml").write_text(whole.replace(old, new), encoding="latin-1")
+    monkeypatch.setattr(tasks.resources, "files", lambda package: tmp_path)
+    with pytest.raises(UserError, match=f"mine.yaml is malformed: .*{said}") as caught:
+        load_task("mine")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,57 @@
+"""Game profiles: the ones that ship, one from a file, and one sentence for any that cannot be used."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import pytest
+
+from combatvla import profiles
+from combatvla.actions import Action
+from combatvla.errors import UserError
+from combatvla.profiles import load_profile, profile_names
+
+ARENA = (resources.files(profiles) / "arena.yaml").read_text(encoding="utf-8")
+
+
+def test_every_shipped_profile_loads_and_reads_its_keys_back():
+    assert "arena" in profile_names()
+    for name in profile_names():
+        profile = load_profile(name)
+        assert profile.name == name and profile.prompt
+        assert {profile.action_of(key) for key in profile.keys.values()} == set(profile.actions)
+    assert load_profile("arena").action_of("f12") is None
+
+
+def test_a_profile_from_a_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(ARENA.replace("dodge: space", "dodge: ctrl"), encoding="utf-8")
+    assert load_profile(str(path)).keys[Action.DODGE] == "ctrl"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("name: arena", "name: [", "line"),
+        ("name: arena", "name: \xff", "utf-8"),
+        ("dodge: space", "dodge: spacebar", "unknown key 'spacebar'"),
+        ("dodge: space", "dodge: w", "two actions share one key"),
+        ("dodge: space", "wait: space", "wait holds no key"),
+        ("dodge: space", "jump: space", "keys.jump"),
+        ("title: CombatVLA Arena", "title: ''", "title: .*at least 1 character"),
+        ("fps: 60", "frames: 60", "frames: Extra inputs"),
+    ],
+)
+def test_a_malformed_profile_is_one_sentence(old, new, said, tmp_path):
+    assert old in ARENA
+    path = tmp_path / "mine.yaml"
+    path.write_text(ARENA.replace(old, new), encoding="latin-1")
+    with pytest.raises(UserError, match=f"mine.yaml is malformed: .*{said}") as caught:
+        load_profile(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["tetris", "/nowhere/mine.yaml"])
+def test_an_unknown_game_is_told_which_ones_there_are(name):
+    with pytest.raises(UserError, match=f"unknown game '{name}': expected one of .*arena"):
+        load_profile(name)
