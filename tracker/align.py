@@ -21,10 +21,11 @@ from typing import Any, Literal, NamedTuple
 
 import tyro
 
-from combatvla.actions import DURATIONS_MS, MAX_STEPS, MOVES, Action, Plan, Step, nearest_duration
+from combatvla.actions import DURATIONS_MS, MAX_STEPS, MOVES, WAIT_PLAN, Action, Plan, Step, nearest_duration
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile, load_profile
 from tracker.dataset import Row, chat_row, encode_png, write_rows
+from tracker.explain import explain, intent
 from tracker.session import EventRow, Session
 
 MS = 1_000_000
@@ -270,8 +271,7 @@ class TruthTrack:
             for line in lines:
                 if line.endswith(b"\n"):  # a killed game leaves a torn last line
                     state = json.loads(line)
-                    if not {"player", "boss"} <= state.keys():
-                        raise ValueError("it lacks the fighters")
+                    explain(state, WAIT_PLAN)  # it holds all that an explanation needs
                     self._times.append(int(state["t_ns"]))
                     self._states.append(state)
         except OSError as error:
@@ -296,7 +296,6 @@ def rows(
     needs are kept, prepared as the model sees them."""
     from combatvla.aot import AoT, encode
     from combatvla.vision import FrameSpec
-    from tracker.explain import explain, intent
 
     spec = FrameSpec(args.width, args.height)
     waiting = list(reversed(samples(session, profile, args, counts)))

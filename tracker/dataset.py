@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from combatvla.errors import UserError
+from combatvla.errors import UserError, reason
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _ROW_GROUP = 128
@@ -209,15 +209,15 @@ def read_rows(path: str | Path) -> Iterator[Row]:
                 for record in batch.to_pylist():
                     record["images"] = [i["bytes"] if isinstance(i, dict) else i for i in record["images"]]
                     yield Row.model_validate({"source": "", "t_ns": 0, **record})
-        except (pa.ArrowException, OSError, ValidationError) as error:
-            raise UserError(f"{shard} cannot be read as an AoT dataset: {_first_line(error)}; make it anew") from error
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:  # columns of other types, too
+            raise UserError(f"{shard} cannot be read as an AoT dataset: {reason(error)}; make it anew") from error
 
 
 def _checked(row: Row | dict, index: int) -> Row:
     try:
         return row if isinstance(row, Row) else Row.model_validate(row)
     except ValidationError as error:
-        raise UserError(f"row {index} is no AoT row: {_first_line(error)}") from error
+        raise UserError(f"row {index} is no AoT row: {reason(error)}") from error
 
 
 def _write_shard(folder: Path, index: int, rows: list[Row]) -> None:
@@ -247,11 +247,4 @@ def _open(shard: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(shard, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{shard} is no readable Parquet file ({_first_line(error)}): make the dataset anew") from error
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc'])) or 'row'}: {first['msg']}"
-    return (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{shard} is no readable Parquet file ({reason(error)}): make the dataset anew") from error

@@ -29,6 +29,7 @@ DECISION_S = 0.1
 LOOP_S = 1 / 120
 START_S = 30.0
 """Seconds the game has to open its window."""
+TRUTH_KEYS = {"seed", "tick", "result", "player", "boss", "distance", "damage_dealt", "damage_taken"}
 TRUTH_FILE = "truth.jsonl"
 """The true states beside a recording; `tracker align` explains the actions from them."""
 
@@ -97,11 +98,12 @@ class TruthLog:
         self._rest = lines.pop()
         if lines:
             try:
-                self._truth = json.loads(lines[-1])
-            except ValueError as error:
-                raise UserError(
-                    f"{self._file.name} is no log of `combatvla env play`: a line is no JSON ({error})"
-                ) from error
+                state = json.loads(lines[-1])
+            except ValueError:
+                state = None
+            if not isinstance(state, dict) or not state.keys() >= TRUTH_KEYS:
+                raise UserError(f"{self._file.name} is no log of `combatvla env play`: a line is no true state")
+            self._truth = state
         return self._truth
 
     def close(self) -> None:
@@ -179,6 +181,11 @@ def main(argv: list[str]) -> int:
         stack.callback(desktop.close)
         with console.status("waiting for the Arena's window"):
             window = _find_window(desktop, profile, game)
+        if args.out is not None and _seed(truth) >= TEST_SEED_START:
+            raise UserError(
+                f"the open Arena fights a seed that is held out for measuring: start it with a --seed below "
+                f"{TEST_SEED_START}"
+            )
         recorder = Recorder(desktop, window, profile, args.out, fps=args.fps) if args.out else None
         try:
             with console.status(f"the reference player fights (seed {args.seed})"):
@@ -221,6 +228,14 @@ def _open_arena(args: Args, stack: ExitStack) -> tuple[Path, subprocess.Popen]:
 
     stack.callback(end)
     return folder / TRUTH_FILE, game
+
+
+def _seed(truth: Path) -> int:
+    """The seed of the fight that is logged there, -1 before its first tick."""
+    log = TruthLog(truth)
+    state = log.latest()
+    log.close()
+    return state["seed"] if state else -1
 
 
 def _find_window(desktop: Desktop, profile: GameProfile, game: subprocess.Popen | None) -> Window:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -140,9 +142,15 @@ def test_unreadable_datasets(tmp_path):
     shard.write_bytes(whole[:2000] + b"\xff" * 5000 + whole[7000:])
     with pytest.raises(UserError, match="cannot be read as an AoT dataset"):
         list(read_rows(tmp_path / "d"))
-    pq.write_table(pq.read_table(__import__("io").BytesIO(whole)).select(["source"]), shard)
+    table = pq.read_table(io.BytesIO(whole))
+    pq.write_table(table.select(["source"]), shard)
     with pytest.raises(UserError, match=r"has no column \['images', 'messages'\]"):
         list(read_rows(tmp_path / "d"))
+    for images in ([None] * 3, [1, 2, 3], [[{"path": "a.png"}]] * 3, ["text"] * 3):
+        pq.write_table(table.set_column(table.schema.get_field_index("images"), "images", pa.array(images)), shard)
+        with pytest.raises(UserError, match="cannot be read as an AoT dataset") as caught:
+            list(read_rows(tmp_path / "d"))
+        assert "\n" not in str(caught.value)
 
 
 def test_an_empty_dataset_is_empty_not_missing(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import pytest
 from combatvla.actions import Action
 from combatvla.aot import decode
 from combatvla.errors import UserError
+from env.arena.rules import Fight
+from env.tasks import TEST_SEED_START, load_task
 from tracker.align import main as align
 from tracker.check import check
 from tracker.dataset import decode_png, read_rows
@@ -96,12 +99,15 @@ def test_without_true_states_the_actions_explain_themselves(demonstrated, tmp_pa
 def test_align_refuses_what_it_cannot_use(demonstrated, tmp_path):
     folder = str(demonstrated[0])
     out = ["--out", str(tmp_path / "d")]
+    first, second = (demonstrated[0] / "truth.jsonl").read_text().splitlines()[:2]
+    (tmp_path / "half.jsonl").write_text(f"{first}\n{second.replace('stage', 'phase')}\n")
     for args, said in (
         ([*out], "no session given"),
         ([str(tmp_path), *out], "no session in"),
         ([folder, *out, "--width", "200"], "multiples of 28"),
         ([folder, *out, "--frames", "0"], "--frames"),
         ([folder, *out, "--truth", folder + "/events.jsonl"], "line 1, is no true state"),
+        ([folder, *out, "--truth", str(tmp_path / "half.jsonl")], "line 2, is no true state"),
         ([folder, *out, "--truth", "/nowhere"], "cannot be read"),
         ([folder, *out, "--game", "chess"], "unknown game 'chess'"),
     ):
@@ -120,18 +126,38 @@ def test_seeds_held_out_for_measuring_are_not_recorded(display, tmp_path):
 
 
 def test_truth_log_gives_whole_lines_only(tmp_path):
+    fight = Fight(load_task("first"), 1)
+    states = []
+    for _ in range(3):
+        fight.tick(frozenset())
+        states.append(fight.truth())
+    one, two, three = (json.dumps(state).encode() for state in states)
     path = tmp_path / "truth.jsonl"
     path.touch()
     log = TruthLog(path)
     with path.open("ab", buffering=0) as file:
         assert log.latest() is None
-        file.write(b'{"tick": 1}\n{"tick": 2}\n{"ti')
-        assert log.latest() == {"tick": 2}
-        file.write(b'ck": 3}')
-        assert log.latest() == {"tick": 2}
+        file.write(one + b"\n" + two + b"\n" + three[:9])
+        assert log.latest() == states[1]
+        file.write(three[9:])
+        assert log.latest() == states[1]
         file.write(b"\n")
-        assert log.latest() == {"tick": 3}
+        assert log.latest() == states[2]
+        for foreign in (b"rubbish\n", b"[]\n", b'{"tick": 4}\n'):
+            file.write(foreign)
+            with pytest.raises(UserError, match="truth.jsonl is no log of `combatvla env play`"):
+                log.latest()
     log.close()
+
+
+def test_an_open_arena_that_fights_a_held_out_seed_is_not_recorded(desktop, probe, monkeypatch, tmp_path):
+    probe()
+    fight = Fight(load_task("first"), TEST_SEED_START)
+    (tmp_path / "truth.jsonl").write_text(json.dumps(fight.truth()) + "\n")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(UserError, match="held out for measuring"):
+        demonstrate(["--truth", str(tmp_path / "truth.jsonl"), "--out", str(tmp_path / "s")])
+    assert not (tmp_path / "s").exists()
 
 
 def test_closing_the_window_in_mid_fight(display, tmp_path):

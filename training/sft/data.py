@@ -91,7 +91,10 @@ def load_samples(
     prompts: dict[str, int] = {}
     cache: dict[tuple[str, str], Branch] = {}
     for i, row in enumerate(rows):
-        pictures = [decode_png(png) for png in row.images][-frames_per_decision:]
+        try:
+            pictures = [decode_png(png) for png in row.images[-frames_per_decision:]]
+        except ValueError as error:
+            raise UserError(f"row {i} has a broken picture: {error}; make the data set anew") from error
         if not pictures:
             raise UserError(f"row {i} has no pictures: expected rows of frames and turns")
         if bad := [p.shape for p in pictures if p.shape != frames.shape[2:]]:
