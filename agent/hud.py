@@ -57,13 +57,14 @@ class Strip:
     def draw(self, now: Moment) -> np.ndarray:
         """`uint8[HEIGHT, WIDTH, 3]`, RGB."""
         out = self._back.copy()
-        for action in now.held:
+        held = [a for a in self.profile.actions if a in now.held]  # a plan may name what this game has no key for
+        for action in held:
             self._key(out, self.profile.keys[action], lit=True)
         x = 404
-        headline = " + ".join(a.value.replace("_", " ") for a in Action if a in now.held) or "wait"
+        headline = " + ".join(a.value.replace("_", " ") for a in held) or "wait"
         if not now.focused:
             headline = "no focus: everything is let go"
-        _text(out, headline, (x, 40), LIT if now.held else FAINT, 24, 700)
+        _text(out, headline, (x, 40), LIT if held else FAINT, 24, 700)
         _text(out, f"plan  {_fit(now.plan, 500, 15)}", (x, 66), FAINT, 15)
         for i, line in enumerate(_wrap(now.thought or now.said, 540, 17)[:3]):
             _text(out, line, (x, 96 + 22 * i), TEXT if now.thought else FAINT, 17)

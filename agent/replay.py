@@ -86,8 +86,8 @@ def make_replay(
     try:
         with film, av.open(str(out), "w", options={"movflags": "faststart"}) as file:
             frames = _compose(film, file, Chronicle(folder), hud.Strip(profile), advance) if film.streams.video else 0
-    except OSError as error:
-        raise UserError(f"the replay {out} cannot be written ({error.strerror or error}); the log is whole") from error
+    except (OSError, av.error.FFmpegError) as error:  # a full disk; a film that was cut off
+        raise UserError(f"the replay {out} cannot be made ({error.strerror or error}); the log is whole") from error
     finally:
         if not frames:
             out.unlink(missing_ok=True)

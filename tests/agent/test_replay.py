@@ -43,6 +43,13 @@ def test_each_key_lights_up_at_a_place_of_its_own(arena):
             assert a == b or not (places[a] & places[b]).any(), (a, b)
 
 
+def test_a_plan_may_name_what_the_game_has_no_key_for(arena):
+    strip = hud.Strip(arena)
+    assert Action.BLOCK not in arena.keys
+    both, one = strip.draw(moment(Action.BLOCK, Action.DODGE)), strip.draw(moment(Action.DODGE))
+    assert (both == one).all() and (strip.draw(moment(Action.BLOCK)) == strip.draw(moment())).all()
+
+
 def test_any_text_and_any_profile_can_be_drawn(arena):
     odd = arena.model_copy(update={"keys": {Action.DODGE: "é", Action.HEAL: "tab", Action.SKILL: "ctrl"}})
     long = "The boss raises its blade – " * 40
