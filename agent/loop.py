@@ -143,7 +143,6 @@ class Actuator:
                     self._set()
                 except Exception as error:  # handed to the loop, which ends the fight
                     self._error = error
-                    self._note(frozenset(), time.monotonic_ns())
                     return
 
 

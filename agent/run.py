@@ -323,7 +323,7 @@ def main(argv: list[str]) -> int:
 def _move(source: Path, target: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(source, target)
+        return Path(shutil.move(source, target))
     except OSError as error:
-        raise UserError(f"the replay cannot be moved to {target} ({error.strerror}): it is in {source}") from error
-    return target
+        why = error.strerror or error
+        raise UserError(f"the replay cannot be moved to {target} ({why}): it is in {source}") from error
