@@ -293,14 +293,16 @@ class _Answer:
 @contextmanager
 def release_on_exit(injector: GuardedInjector) -> Iterator[GuardedInjector]:
     """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP, which become a clean
-    `SystemExit(128 + number)` of the main thread. Handlers are set in the main thread only, and put back after."""
+    `SystemExit(128 + number)` of the main thread. Handlers are set in the main thread only, and put back after; what
+    is ignored (`nohup`) stays so."""
     before: dict[int, object] = {}
 
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+        heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, leave) for number in heeded}
     atexit.register(injector.close)
     try:
         yield injector

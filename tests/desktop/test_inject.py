@@ -236,6 +236,20 @@ def test_signals_release_everything(desktop, arena, probe, server, number, statu
     assert server() == (0, 0)
 
 
+def test_a_signal_that_is_ignored_stays_ignored(desktop, arena, probe, server):
+    """As under `nohup`: the end of the terminal does not end the program."""
+    target = probe().find(desktop, arena)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with release_on_exit(GuardedInjector(desktop, target, arena, armed=True)) as injector:
+            assert injector.set_held(FORWARD_DODGE)
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert server() == (2, 0)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_an_exception_releases_everything(desktop, arena, probe, server):
     probe().find(desktop, arena)
     child = start_child("raise")
