@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,20 +122,23 @@ def arena_window(task: str, seed: int, folder: Path) -> Iterator[subprocess.Pope
 
 
 def find_arena(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, folder: Path) -> Window:
-    """The window of `game`, with the focus. `UserError` when it does not open or does not get the focus."""
+    """The window of `game`, with the focus: none of another Arena, which may be open. `UserError` when it does not open
+    or does not get the focus."""
     until = time.monotonic() + START_S
     while True:
         if game.poll() is not None:
             said = (folder / "game.txt").read_text(errors="replace").strip().splitlines()
             raise UserError(f"the Arena did not open: {said[-1] if said else 'it ended without a word'}")
-        try:
+        with suppress(UserError):
             window = desktop.find_window(profile, wait_s=0.1)
-            break
-        except UserError as error:
-            if time.monotonic() > until:
-                raise UserError(
-                    f"the Arena opened no window within {START_S:.0f} s: try `combatvla env play`"
-                ) from error
+            if window.pid in (game.pid, None):
+                break
+            time.sleep(0.1)
+        if time.monotonic() > until:
+            raise UserError(
+                f"the Arena opened no window within {START_S:.0f} s, or another Arena kept the focus: close other "
+                "windows of it, and try `combatvla env play`"
+            )
     if not desktop.activate(window, timeout_s=5):
         raise UserError("the Arena's window did not get the focus, so no keys can be sent: close what covers it")
     return window

@@ -6,12 +6,13 @@ Prints "mapped", then one line a key or button event. `flicker` repaints it in a
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import sys
 import time
 
-from Xlib import XK, X, Xutil, display
+from Xlib import XK, X, Xatom, Xutil, display
 
 
 def main(title: str, width: int, height: int, x: int, y: int, flicker: bool, unmanaged: bool) -> None:
@@ -31,6 +32,7 @@ def main(title: str, width: int, height: int, x: int, y: int, flicker: bool, unm
     )
     window.set_wm_normal_hints(flags=Xutil.PPosition | Xutil.USPosition)
     window.change_property(connection.get_atom("_NET_WM_NAME"), connection.get_atom("UTF8_STRING"), 8, title.encode())
+    window.change_property(connection.get_atom("_NET_WM_PID"), Xatom.CARDINAL, 32, [os.getpid()])
     window.set_wm_name(title.encode("ascii", "replace").decode())
     window.map()
     connection.sync()

@@ -131,6 +131,19 @@ def test_a_game_that_does_not_open(desktop, arena, tmp_path):
         find_arena(desktop, arena, game, tmp_path)
 
 
+def test_another_arena_is_left_alone(probe, desktop, arena, tmp_path, monkeypatch):
+    """One that is open already, and has the focus."""
+    monkeypatch.setattr("benchmark.demo.START_S", 0.5)
+    probe().find(desktop, arena)
+    game = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        with pytest.raises(UserError, match="another Arena kept the focus"):
+            find_arena(desktop, arena, game, tmp_path)
+    finally:
+        game.kill()
+        game.wait()
+
+
 def test_the_referee_reads_whole_lines_only(tmp_path):
     path = tmp_path / "truth.jsonl"
     referee = Referee(path)
