@@ -53,7 +53,7 @@ class Args:
     workers: int = 1
     """Processes that fight at once. Use more than one only with as many idle cores: thinking time is measured."""
     out: Path = Path("out/bench")
-    """Where the log of every fight is written."""
+    """Where the log of every fight is written, in a folder named after the time."""
     json: bool = False
     """Print the result as one JSON object on the last line."""
 
@@ -126,8 +126,8 @@ def play_episode(env: gymnasium.Env, policy: Policy, job: Job, *, warm_up: bool 
     )
 
 
-def make_player(name: str, policy: str, threads: int = 1) -> Policy:
-    """The player of that name; `policy` names the checkpoint of the one called `policy`, which thinks on `threads`."""
+def make_player(name: str, policy: str) -> Policy:
+    """The player of that name; `policy` names the checkpoint of the one called `policy`."""
     from env import players
 
     if name == "policy":
@@ -141,8 +141,8 @@ def make_player(name: str, policy: str, threads: int = 1) -> Policy:
 class Ring:
     """Plays jobs one after the other, and keeps environments and players between them."""
 
-    def __init__(self, policy: str, width: int, height: int, threads: int = 1) -> None:
-        self.policy, self.size, self.threads = policy, {"width": width, "height": height}, threads
+    def __init__(self, policy: str, width: int, height: int) -> None:
+        self.policy, self.size = policy, {"width": width, "height": height}
         self.envs: dict[tuple[str, bool], gymnasium.Env] = {}
         self.players: dict[str, Policy] = {}
 
@@ -280,10 +280,11 @@ def show(players: dict[str, dict[str, Any]], title: str) -> None:
 def main(argv: list[str]) -> int:
     import tyro
 
+    from agent.run import new_folder
+
     args = tyro.cli(Args, args=argv, prog="combatvla bench combat")
     players, tasks, start = check_args(args)
-    folder = args.out / time.strftime("combat-%Y%m%d-%H%M%S")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = new_folder(args.out)
     seeds = range(start, start + args.episodes)
     jobs = [Job(player, task, seed) for player in players for task in tasks for seed in seeds]
     outcomes: list[Outcome] = []

@@ -202,3 +202,10 @@ def test_an_unknown_checkpoint_is_one_sentence(tmp_path, capsys):
     assert code == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert "/nowhere" in error[-1]
+
+
+def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert combatvla(["bench", "combat", "--out", str(tmp_path / "file"), "--players", "random"]) == 2
+    (error,) = capsys.readouterr().err.strip().splitlines()
+    assert "cannot be made" in error and str(tmp_path / "file") in error
