@@ -59,7 +59,7 @@ def unknown_command(argv: list[str]) -> UserError:
     """The error for words that are no command, with the nearest ones that are."""
     import difflib
 
-    words = " ".join(word for word in argv[:2] if not word.startswith("-"))
+    words = " ".join(word for word in argv[:2] if not word.startswith("-")) or argv[0]
     near = difflib.get_close_matches(words, COMMANDS, n=2, cutoff=0.5)
     near = near or [command for command in COMMANDS if argv[0] in command.split()]
     hint = f"did you mean {' or '.join(f'`combatvla {n}`' for n in near)}?" if near else "see `combatvla --help`"

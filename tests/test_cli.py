@@ -64,6 +64,7 @@ def test_every_command_refuses_an_unknown_option(words, capsys):
         (["record"], "`combatvla tracker record`"),
         (["bench", "comabt"], "`combatvla bench combat`"),
         (["xyzzy"], "combatvla --help"),
+        (["--verbose"], "no command `combatvla --verbose`"),
     ],
 )
 def test_unknown_commands_get_a_suggestion(argv, hint, capsys):
