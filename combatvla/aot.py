@@ -113,12 +113,6 @@ def decode(text: str, dialect: Dialect = "compact", order: Order = "action_first
         raise AoTError(f"not AoT: {error}") from error
 
 
-def decode_plan(text: str, dialect: Dialect = "compact") -> Plan:
-    """The plan of an `action_first` text, whatever follows `<TRUNC>`. `AoTError` when the actions do not parse."""
-    actions, mark, _ = text.partition(TRUNC)
-    return decode(actions + mark, dialect, "action_first").plan
-
-
 @dataclass(slots=True)
 class ParseCounts:
     """How many texts parsed and how many became `wait`, with the last reason."""

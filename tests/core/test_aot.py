@@ -14,7 +14,6 @@ from combatvla.aot import (
     ParseCounts,
     decode,
     decode_or_wait,
-    decode_plan,
     encode,
 )
 
@@ -149,12 +148,6 @@ def test_wire_forms_are_those_of_the_docs():
     }
     assert json.loads(explanations) == {"explanations": ["roll away", "punish", "and more"]}
     assert encode(AoT(Plan.of("wait", ms=500)), "json") == '{"actions":[{"type":"wait","duration":0.5}]}<TRUNC>'
-
-
-def test_plan_of_a_truncated_or_broken_tail():
-    assert decode_plan("<dodge><t200><TRUNC>slam com<then><then>") == Plan.of("dodge", ms=200)
-    with pytest.raises(AoTError):
-        decode_plan("<dodge>")
 
 
 def test_what_does_not_parse_becomes_wait_and_is_counted():
