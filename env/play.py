@@ -60,13 +60,13 @@ def _size(text: str) -> tuple[int, int]:
 def play(args: Args) -> int:
     from combatvla.profiles import load_profile
     from env.arena.rules import TICK_HZ, Fight
-    from env.tasks import load_task
+    from env.tasks import TEST_SEED_START, load_task
 
     task = load_task(args.task)
     width, height = _size(args.size)
     if args.fps < 1:
         raise UserError(f"expected at least 1 picture a second, got --fps {args.fps}")
-    seed = args.seed if args.seed is not None else time.time_ns() % 1_000_000
+    seed = args.seed if args.seed is not None else time.time_ns() % TEST_SEED_START  # what is played may be recorded
 
     from env.arena.window import ArenaWindow
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The tiny policy that ships (combatvla/checkpoints/tiny), from nothing, on two cores without a GPU:
 #
-#   runs/tiny.sh                          # as it was made: about an hour, then an hour of measuring
-#   ROWS=6000 MINUTES=8 FIGHTS=10 runs/tiny.sh   # a quarter of an hour: it sees, and wins some fights
+#   runs/tiny.sh                          # as it was made: about an hour, then the measuring; replaces the one that ships
+#   OUT=out/quick ROWS=6000 MINUTES=8 FIGHTS=10 runs/tiny.sh   # a quarter of an hour: it sees, and wins some fights
 #
 # Pictures of simulated fights with the oracle's answers, then one supervised training from random weights. The length
 # of the training is a time, so a faster machine gives a better policy. The seeds of the fights lie below 1,000,000;
@@ -16,6 +16,7 @@ FIGHTS=${FIGHTS:-100}
 WORK=${WORK:-data/tiny}    # the rows and the training's curves; may be deleted afterwards
 OUT=${OUT:-combatvla/checkpoints/tiny}
 
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT    # Ctrl-C does not reach what runs in the background
 combatvla env data --out "$WORK/a" --rows $((ROWS / 2)) --first-seed 0 &
 combatvla env data --out "$WORK/b" --rows $((ROWS / 2)) --first-seed 300000
 wait $!

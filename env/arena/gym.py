@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS, WAIT_PLAN, Plan
 from env.arena.rules import TICK_HZ, Fight
-from env.tasks import load_task
+from env.tasks import TEST_SEED_START, load_task
 
 PERIOD_MS = 100
 """The shortest time between two decisions: ten a second, as the live agent decides."""
@@ -20,14 +20,33 @@ WIN_REWARD = 1.0
 class ArenaEnv(gym.Env):
     """One boss fight. A step is one decision, and the boss does not wait for it.
 
-    Observation: `uint8[height, width, 3]`, the picture at the end of the step. Action: `Plan.to_array()`. During a
-    step the old plan goes on for the decision's latency, then the new one begins; the step lasts
-    `max(latency, PERIOD_MS)`. Reward: damage dealt minus damage taken, in fractions of full health, plus 1 for a win
-    and minus 1 for a loss. `info["truth"]` is `Fight.truth()`.
+        import gymnasium, env
+        from combatvla.actions import Plan
 
-    Arguments: `task`, a task's name; `width`, `height` of the picture in pixels; `decision_latency_ms`, charged to
-    every decision; `wait_for_player`, True to charge none; `render_mode`, "rgb_array" or None (both draw offscreen);
-    `pixels`, False to leave the picture black for players that read only the truth.
+        arena = gymnasium.make("combatvla/Arena-v0", task="first")
+        pixels, info = arena.reset(seed=7)
+        arena.unwrapped.charge(40.0)  # this decision took 40 ms
+        pixels, reward, terminated, truncated, info = arena.step(Plan.of("dodge", "move_left").to_array())
+
+    | observation | `uint8[height, width, 3]`, RGB: the picture at the end of the step |
+    |---|---|
+    | action | `Plan.to_array()`: of each of three steps, a bit an action (`HELD_ACTIONS`), then the duration's index |
+    | step | the old plan goes on for the decision's latency, then the new one begins; `max(latency, PERIOD_MS)` in all |
+    | reward | damage dealt minus damage taken, in fractions of full health; 1 more for a win, 1 less for a loss |
+    | terminated | the boss or the fighter is down |
+    | truncated | the task's time limit is over |
+    | info | `truth`: the true state (`Fight.truth`), for labels, rewards and scripted players; no observation |
+
+    | argument | default | |
+    |---|---|---|
+    | `task` | "first" | a task's name (`env.tasks.task_names`) |
+    | `width`, `height` | 640, 360 | of the picture, in pixels |
+    | `decision_latency_ms` | 0 | charged to every decision that `charge` says nothing of |
+    | `wait_for_player` | False | True charges nothing: turn-like |
+    | `render_mode` | None | or "rgb_array"; both draw offscreen |
+    | `pixels` | True | False leaves the picture black, for players that read only the truth |
+
+    Versions: v0, the first.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1000 // PERIOD_MS}
@@ -56,9 +75,9 @@ class ArenaEnv(gym.Env):
         self._frame: np.ndarray | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        """Begins a fight. Its seed is `seed`, or a draw from the environment's generator."""
+        """Begins a fight. Its seed is `seed`, or a draw from the environment's generator, never a held-out one."""
         super().reset(seed=seed)
-        fight_seed = seed if seed is not None else int(self.np_random.integers(1 << 30))
+        fight_seed = seed if seed is not None else int(self.np_random.integers(TEST_SEED_START))
         self.fight = Fight(self.task, fight_seed)
         self._plan, self._elapsed_ticks = WAIT_PLAN, 0
         self._charged_ms: float | None = None

@@ -19,7 +19,7 @@ from env.arena.gym import ArenaEnv
 from env.arena.render import Renderer
 from env.arena.rules import Fight
 from env.players import OraclePlayer, RandomPlayer, ReferencePlayer
-from env.tasks import load_task
+from env.tasks import TEST_SEED_START, load_task
 
 
 def test_check_env_is_clean(recwarn):
@@ -97,6 +97,15 @@ def test_latency_is_charged_in_ticks():
     assert waiting.step(attack)[4]["truth"]["tick"] == 6
     with pytest.raises(ValueError, match=">= 0"):
         arena.charge(float("nan"))
+
+
+def test_a_seed_that_nobody_gave_is_none_of_those_held_out():
+    arena = gymnasium.make("combatvla/Arena-v0", pixels=False).unwrapped
+    arena.reset(seed=3)
+    seeds = [arena.reset()[1]["truth"]["seed"] for _ in range(50)]
+    assert len(set(seeds)) > 40 and max(seeds) < TEST_SEED_START
+    arena.reset(seed=3)
+    assert [arena.reset()[1]["truth"]["seed"] for _ in range(50)] == seeds
 
 
 def test_wrong_use_is_named():
