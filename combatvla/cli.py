@@ -107,7 +107,11 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            says = DISK_FULL
+        elif error.errno in (errno.EACCES, errno.EROFS) and error.filename:
+            says = f"{error.filename}: {error.strerror}; choose another path, or see to it that you may use this one"
+        else:
             raise
-        print(f"combatvla: {DISK_FULL}", file=sys.stderr)
+        print(f"combatvla: {says}", file=sys.stderr)
         return UserError.exit_code

@@ -92,6 +92,8 @@ def test_version(capsys):
         (UserError("expected a window, found none; start the game"), 2, "start the game"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "disk is full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 2, "disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied", "/root/x"), 2, "/root/x: Permission denied; choose"),
     ],
 )
 def test_errors_become_one_sentence_and_a_status(error, code, says, monkeypatch, capsys):
