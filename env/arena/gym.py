@@ -31,7 +31,7 @@ class ArenaEnv(gym.Env):
     | observation | `uint8[height, width, 3]`, RGB: the picture at the end of the step |
     |---|---|
     | action | `Plan.to_array()`: of each of three steps, a bit an action (`HELD_ACTIONS`), then the duration's index |
-    | step | the old plan goes on for the decision's latency, then the new one begins; `max(latency, PERIOD_MS)` in all |
+    | step | the old plan goes on for the decision's latency, then the new one begins; lasts `max(latency, PERIOD_MS)` |
     | reward | damage dealt minus damage taken, in fractions of full health; 1 more for a win, 1 less for a loss |
     | terminated | the boss or the fighter is down |
     | truncated | the task's time limit is over |

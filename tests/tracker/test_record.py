@@ -55,7 +55,8 @@ def test_keys_and_pictures_on_one_clock(desktop, arena, game, tmp_path):
     ]
     for at, t_ns in zip(sent, by_time, strict=True):
         assert 0 <= t_ns - at < 0.5e9, "an event is stamped when it happens"
-    assert status.frames == len(session.frames) == len(list(session.pictures())) >= 12
+    assert status.frames == len(session.frames) == len(list(session.pictures())) >= 6
+    assert status.frames + status.dropped >= 12, "what a busy machine leaves out is counted"
     assert session.frames[0].t_ns < sent[0] and session.frames[-1].t_ns > sent[-1]
 
 
@@ -100,24 +101,24 @@ def test_auto_repeat_is_dropped(desktop, arena, game, tmp_path):
 
 def test_the_game_closes(desktop, arena, game, tmp_path):
     recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
-    time.sleep(0.5)
+    wait_for_frames(tmp_path / "s", 10)
     game[0].close()
     assert recorder.wait().ended == "the game's window was closed"
-    assert len(list(Session(tmp_path / "s").pictures())) >= 8
+    assert len(list(Session(tmp_path / "s").pictures())) >= 10
 
 
 def test_a_window_that_changes_its_size(desktop, arena, game, tmp_path):
     from combatvla.desktop.x11 import connect
 
     recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
-    time.sleep(0.4)
+    wait_for_frames(tmp_path / "s", 8)
     x = connect()
     x.create_resource_object("window", game[1].id).configure(width=400, height=300)
     x.sync()
     x.close()
     with pytest.raises(UserError, match="changed its size from 320x180 to 400x300.*frames recorded so far are kept"):
         recorder.wait()
-    assert len(list(Session(tmp_path / "s").pictures())) >= 5
+    assert len(list(Session(tmp_path / "s").pictures())) >= 8
 
 
 def test_a_full_disk_ends_the_recording_with_one_sentence(desktop, arena, game, small_disk):
@@ -133,7 +134,7 @@ def test_a_full_disk_ends_the_recording_with_one_sentence(desktop, arena, game, 
         recorder.wait()
     assert "\n" not in str(caught.value)
     session = Session(small_disk / "s")
-    assert len(session.frames) >= 20 and len(list(session.pictures())) >= len(session.frames) - 20
+    assert len(session.frames) >= 10 and len(list(session.pictures())) >= len(session.frames) - 20
 
 
 def write_until_full(path) -> None:
@@ -161,7 +162,8 @@ def wait_for_frames(folder, count: int) -> None:
 def test_the_command_stops_after_a_while(desktop, game, tmp_path):
     out, _ = start_command("--out", str(tmp_path / "s"), "--stop-after", "1", "--fps", "20").communicate(timeout=60)
     figures = json.loads(out.splitlines()[-1])
-    assert figures["ended"] == "1 s are over" and 15 <= figures["frames"] <= 21
+    assert figures["ended"] == "1 s are over" and 8 <= figures["frames"]
+    assert 15 <= figures["frames"] + figures["dropped"] <= 20 * figures["seconds"] + 2
     report = check(tmp_path / "s")
     assert report.frames == report.pictures == figures["frames"] and report.stuck_keys == []
     assert check_main([str(tmp_path / "s")]) == 1, "no key was pressed, which is odd"
