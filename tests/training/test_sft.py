@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from shapes import PROMPT, chat_rows
 
+from combatvla.aot import decode, encode
 from combatvla.errors import UserError
 from combatvla.policy import load_policy
 from combatvla.policy.base import Frame
@@ -66,6 +69,16 @@ def test_rows_become_frames_and_branches(order):
         "blue",
         "white",
     )
+
+
+@pytest.mark.parametrize(("dialect", "order"), [("compact", "thought_first"), ("json", "action_first")])
+def test_rows_of_any_dialect_and_order_teach_the_same(dialect, order):
+    """`tracker align` writes what it is asked for; the stage decides what is taught."""
+    row = ROWS[0].model_copy(deep=True)
+    row.messages[1].content[0].text = encode(decode(row.messages[1].content[0].text), dialect, order)
+    same, other = samples(rows=[ROWS[0]]).branches[0], samples(rows=[row]).branches[0]
+    for a, b in zip(same, other, strict=True):
+        assert (a.ids.tolist(), a.kinds.tolist(), a.decision) == (b.ids.tolist(), b.kinds.tolist(), b.decision)
 
 
 def test_fewer_or_more_pictures_than_wanted():
@@ -183,6 +196,35 @@ def test_a_team_averages_gradients_and_agrees():
     assert not team.others[0].is_alive()
 
 
+def test_a_rank_that_fails_ends_the_run_at_once():
+    p = torch.nn.Parameter(torch.zeros(3))
+    team = Team([p], 2)
+
+    def work():
+        if team.rank:
+            raise MemoryError
+        return team.average(0.0)
+
+    team.start(work)
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match="a training process died"):
+        work()
+    team.close()
+    assert time.monotonic() - began < 20
+
+
+def test_fewer_rows_than_processes(tmp_path):
+    write_rows(tmp_path / "d", ROWS[:1])
+    args = Args(data=(tmp_path / "d",), out=tmp_path / "x", preset="XS", steps=1, batch=8, threads=2)
+    assert train(args)["steps"] == 1
+
+
+def test_a_broken_picture_is_named():
+    row = ROWS[1].model_copy(update={"images": [ROWS[1].images[0], ROWS[1].images[1][:40]]})
+    with pytest.raises(UserError, match="row 1 has a broken picture"):
+        samples(rows=[ROWS[0], row])
+
+
 def test_command_line_with_two_processes_from_a_checkpoint(tiny_run, data, tmp_path):
     code = "import sys; from training.sft.train import main; sys.exit(main(sys.argv[1:]))"
     arguments = f"--data {data} --init {tiny_run} --out {tmp_path / 'next'} --stage frame --steps 3 --batch 8"
@@ -207,6 +249,18 @@ def test_what_the_user_got_wrong_gets_one_sentence(data, tmp_path):
     fails("how long", steps=None)
     fails("how long", minutes=1.0)
     fails("is no CombatVLA checkpoint", out=tmp_path.parent)
+    for name, value, said in (
+        ("steps", 0, "--steps must be more than 0"),
+        ("lr", -1.0, "--lr must be more than 0"),
+        ("frames", 0, "--frames must be more than 0"),
+        ("batch", 0, "--batch must be at least 1"),
+        ("frame_gap_ms", 0, "--frame-gap-ms must be at least 1"),
+        ("vocab", 20, "--vocab must be at least 300"),
+        ("held_out", -1, "--held-out must be at least 0"),
+        ("warmup", float("nan"), "--warmup must be from 0 to 1"),
+    ):
+        fails(said, **{name: value})
+    fails("cannot write", out=Path("/proc/nowhere/policy"), preset="XS")
     fails("no dataset", data=(tmp_path / "nowhere",))
     fails("unknown preset", preset="XXL")
     fails("config.json", init=tmp_path)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -163,11 +164,8 @@ def _turns(row: Any) -> tuple[str | None, list[tuple[str, str]]]:
 
 
 def _branch(tokenizer: Any, user: str, answer: str, order: Order, dialect: Dialect) -> Branch:
-    """Tokens of one turn. AoT (compact and action first, as rows store it) is written in the stage's order."""
-    try:
-        aot: AoT | None = decode(answer)
-    except AoTError:
-        aot = None
+    """Tokens of one turn. AoT, however the row writes it, is written in the stage's dialect and order."""
+    aot = _aot(answer)
     parts: list[tuple[str, int]] = [(f"{user}<|im_end|>\n<|im_start|>assistant\n", 0)]
     if aot is None:
         parts.append((f"{answer}<|im_end|>", ANSWER))
@@ -185,6 +183,16 @@ def _branch(tokenizer: Any, user: str, answer: str, order: Order, dialect: Diale
         ids += tokens
         kinds += [kind] * len(tokens)
     return Branch(user, answer, np.array(ids), np.array(kinds, dtype=np.int8), aot is not None)
+
+
+def _aot(answer: str) -> AoT | None:
+    """`answer` as an action of thought, in whichever dialect and order; None when it is none."""
+    for dialect, order in product(get_args(Dialect), get_args(Order)):
+        try:
+            return decode(answer, dialect, order)
+        except AoTError:
+            continue
+    return None
 
 
 @dataclass(slots=True)

@@ -159,10 +159,25 @@ def prepare(args: Args) -> tuple[Any, Any, PolicyInfo, Samples]:
     return model, tokenizer, info, samples
 
 
+def check_numbers(args: Args) -> None:
+    """`UserError` for options outside of their range."""
+    for names, fits, said in (
+        ("minutes steps frames lr", lambda x: x is None or x > 0, "more than 0"),
+        ("batch turns threads frame_gap_ms", lambda x: x >= 1, "at least 1"),
+        ("vocab", lambda x: x >= 300, "at least 300"),  # bytes and special tokens alone are that many
+        ("held_out weight_decay clip explanation_weight", lambda x: x >= 0, "at least 0"),
+        ("warmup decay ema", lambda x: 0 <= x <= 1, "from 0 to 1"),
+    ):
+        for name in names.split():
+            if not fits(getattr(args, name)):
+                raise UserError(f"--{name.replace('_', '-')} must be {said}, got {getattr(args, name)}")
+
+
 def train(args: Args) -> dict[str, Any]:
     """Trains as `args` say; returns the last measurement."""
     if (args.minutes is None) == (args.steps is None):
         raise UserError("say how long to train: --minutes or --steps, one of them")
+    check_numbers(args)
     check_target(args.out)
     gpu = torch.cuda.is_available()
     if args.device == "cuda" and not gpu:
@@ -170,7 +185,7 @@ def train(args: Args) -> dict[str, Any]:
     device = torch.device("cuda" if gpu and args.device != "cpu" else "cpu")
     torch.set_num_threads(1)  # until the team has forked: a pool of threads does not survive that
     run = Run(args, device)
-    size = args.threads if device.type == "cpu" and args.batch >= args.threads else 1
+    size = args.threads if device.type == "cpu" and min(args.batch, len(run.rows)) >= args.threads else 1
     run.team = Team([*run.model.parameters(), *run.probes.parameters()], size)
     run.team.start(run.loop)
     try:
@@ -322,7 +337,10 @@ class Curves:
     def __init__(self, folder: Path, purge_step: int):
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(folder), purge_step=purge_step)
+        try:
+            self.writer = SummaryWriter(str(folder), purge_step=purge_step)
+        except OSError as error:
+            raise UserError(f"cannot write {folder}: {error.strerror}; choose another --out") from error
 
     def add(self, group: str, values: dict[str, float], step: int) -> None:
         for name, value in values.items():

@@ -37,9 +37,9 @@ def save(
     tensors |= {f"average.{k}": v for k, v in (average or {}).items()}
     for name, p in _named(model, probes):
         tensors |= {f"optimizer.{name}.{k}": v for k, v in optimizer.state.get(p, {}).items()}
-    folder.mkdir(parents=True, exist_ok=True)
     part = folder / "state.part"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         save_file(
             {k: v.contiguous() for k, v in tensors.items()},
             part,
@@ -72,7 +72,7 @@ def load(
                 kept = {k: f"optimizer.{name}.{k}" for k in ("step", "exp_avg", "exp_avg_sq")}
                 if kept["step"] in names:
                     optimizer.state[p] = {k: file.get_tensor(full).to(p.device) for k, full in kept.items()}
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise UserError(
             f"cannot resume from {path} ({type(error).__name__}): expected an interrupted run with the same --out, "
             "data and settings; leave --resume out to start anew"

@@ -56,6 +56,9 @@ class Team:
             work()
         except (KeyboardInterrupt, BrokenBarrierError):  # rank 0 tells the user
             os._exit(1)
+        except BaseException:
+            self.barrier.abort()  # rank 0 need not wait out its patience
+            raise
 
     def average(self, word: float) -> float:
         """Averages the gradients of all ranks in place; returns rank 0's `word` to every rank."""

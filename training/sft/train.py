@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of a policy on AoT rows: one process, one device, one loss.
+"""Supervised fine-tuning of a policy on AoT rows: one device, one loss, on a CPU a few processes that share each batch.
 
     combatvla env data --task first --rows 20000 --out data/arena
     combatvla train sft --data data/arena --out checkpoints/mine --minutes 30
@@ -102,7 +102,7 @@ def main(argv: list[str]) -> int:
     report = train(args)
     report["seconds"] = round(time.monotonic() - started, 1)
     if args.json:
-        import json
+        from combatvla.report import json_line
 
-        print(json.dumps(report))
+        print(json_line(report))
     return 0
