@@ -122,6 +122,17 @@ def test_window_closed_in_mid_fight(probe, desktop, arena, down, until, tmp_path
     assert (folder / "replay.mp4").stat().st_size > 1000
 
 
+def test_a_full_disk_is_one_sentence(probe, desktop, arena, down, until, small_disk):
+    probe().find(desktop, arena)
+    (small_disk / "others").write_bytes(bytes(260_000))
+    agent = run("--armed", "--seconds", "60", "--hz", "50", "--log", str(small_disk))
+    _, said = agent.communicate(timeout=60)
+    assert agent.returncode == 2 and down() == 0
+    assert said.splitlines()[-1].startswith("combatvla: the disk is full") and "Traceback" not in said
+    (log,) = small_disk.glob("*/decisions.jsonl")
+    assert read_lines(log, DecisionLine)
+
+
 def test_dry_run_from_the_command_line(probe, desktop, arena, tmp_path):
     window = probe()
     window.find(desktop, arena)
