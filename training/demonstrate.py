@@ -244,7 +244,11 @@ def _find_window(desktop: Desktop, profile: GameProfile, game: subprocess.Popen 
     while True:
         try:
             window = desktop.find_window(profile, wait_s=0.2 if game else START_S)
-            break
+            if game is None or window.pid in (game.pid, None):
+                break
+            time.sleep(0.1)
+            if time.monotonic() > until:
+                raise UserError("another Arena is open and keeps the focus: close it, or play into it with --truth")
         except UserError:
             if game is None or time.monotonic() > until:
                 raise
