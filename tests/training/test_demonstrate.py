@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import combatvla
 from combatvla.actions import Action
 from combatvla.aot import decode
 from combatvla.errors import UserError
@@ -82,6 +84,24 @@ def test_aligned_samples_say_what_was_pressed_and_why(demonstrated, arena, tmp_p
         begun |= aot.plan.steps[0].held
     assert begun == {arena.action_of(e.key) for e in session.events if e.down}
     assert sum("health" in row.answer for row in rows) > 0.9 * len(rows), "explained from the true states"
+
+
+def test_the_shipped_policy_learns_on_from_a_recording(demonstrated, tmp_path):
+    """The road's last stretch: session, dataset, training, a policy that decides."""
+    from combatvla.policy import load_policy
+    from combatvla.policy.base import Frame
+    from training.sft.loop import train
+    from training.sft.train import Args
+
+    assert align([str(demonstrated[0]), "--out", str(tmp_path / "d")]) == 0
+    tiny = Path(combatvla.__file__).parent / "checkpoints" / "tiny"
+    args = Args(data=(tmp_path / "d",), init=tiny, out=tmp_path / "policy", steps=2, batch=8, threads=1, lr=1e-5)
+    report = train(args)
+    assert report["steps"] == 2 and "action_exact" in report
+    policy = load_policy(tmp_path / "policy")
+    assert policy.info.prompt == load_policy("tiny").info.prompt
+    row, pixels = next(Session(demonstrated[0]).pictures())
+    assert policy.decide([Frame(pixels, row.t_ns)]).parsed
 
 
 def test_without_true_states_the_actions_explain_themselves(demonstrated, tmp_path):
