@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +18,9 @@ from combatvla.report import emit, table
 
 if TYPE_CHECKING:
     from agent.loop import Episode
-    from combatvla.desktop.base import Desktop, Window
     from combatvla.policy.base import Policy
-    from combatvla.profiles import GameProfile
 
 SIZE = (1280, 720)
-START_S = 30.0
-"""Seconds the game has to open its window."""
 LINGER_S = 1.2
 """The film shows the end for so long; the game's window stays two seconds."""
 
@@ -96,54 +90,6 @@ def _bar(fraction: float, width: int = 10) -> str:
     return "█" * full + "░" * (width - full)
 
 
-@contextmanager
-def arena_window(task: str, seed: int, folder: Path) -> Iterator[subprocess.Popen]:
-    """The Arena in a process of its own, as a game is, logging the truth to `folder`; ended on the way out."""
-    size = "{}x{}".format(*SIZE)
-    options = ["--task", task, "--seed", str(seed), "--size", size, "--exit-when-over"]
-    with (folder / "game.txt").open("wb") as said:
-        game = subprocess.Popen(
-            [sys.executable, "-m", "combatvla", "env", "play", *options, "--log", str(folder / "truth.jsonl")],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,  # a Ctrl-C ends the agent first, and the agent ends the game
-        )
-    try:
-        yield game
-    finally:
-        if game.poll() is None:
-            game.terminate()
-            try:
-                game.wait(10)
-            except subprocess.TimeoutExpired:
-                game.kill()
-                game.wait()
-
-
-def find_arena(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, folder: Path) -> Window:
-    """The window of `game`, with the focus: none of another Arena, which may be open. `UserError` when it does not open
-    or does not get the focus."""
-    until = time.monotonic() + START_S
-    while True:
-        if game.poll() is not None:
-            said = (folder / "game.txt").read_text(errors="replace").strip().splitlines()
-            raise UserError(f"the Arena did not open: {said[-1] if said else 'it ended without a word'}")
-        with suppress(UserError):
-            window = desktop.find_window(profile, wait_s=0.1)
-            if window.pid in (game.pid, None):
-                break
-            time.sleep(0.1)
-        if time.monotonic() > until:
-            raise UserError(
-                f"the Arena opened no window within {START_S:.0f} s, or another Arena kept the focus: close other "
-                "windows of it, and try `combatvla env play`"
-            )
-    if not desktop.activate(window, timeout_s=5):
-        raise UserError("the Arena's window did not get the focus, so no keys can be sent: close what covers it")
-    return window
-
-
 def one_fight(
     policy: Policy, task: str, seed: int, folder: Path, episode: Episode, *, replay: bool = True
 ) -> dict[str, Any]:
@@ -154,16 +100,17 @@ def one_fight(
     from agent.run import Seat, Ticker, play
     from combatvla.desktop.base import WindowGone, open_desktop
     from combatvla.profiles import load_profile
+    from env.live import TRUTH_FILE, arena_window, find_arena
     from env.tasks import load_task
 
     profile = load_profile("arena")
     folder.mkdir(parents=True, exist_ok=True)
-    referee = Referee(folder / "truth.jsonl")
+    referee = Referee(folder / TRUTH_FILE)
     ticker = Ticker(extra=referee.score)
     with ExitStack() as stack:
         desktop = open_desktop()
         stack.callback(desktop.close)
-        game = stack.enter_context(arena_window(task, seed, folder))
+        game = stack.enter_context(arena_window(folder, task, seed, "{}x{}".format(*SIZE), "--exit-when-over"))
         window = find_arena(desktop, profile, game, folder)
         seat = Seat(desktop, window, profile, folder, replay=replay, linger_s=LINGER_S)
         limit = load_task(task).time_limit_s + 10

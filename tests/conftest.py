@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,9 @@ import pytest
 from combatvla.desktop import Desktop, Window, open_desktop
 from combatvla.desktop.display import own_display
 from combatvla.profiles import GameProfile, load_profile
+
+# A shell's background jobs ignore Ctrl-C, and so would every program that the tests start from there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROBE = Path(__file__).parent / "probe_window.py"
 

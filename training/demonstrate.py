@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,11 +26,7 @@ from combatvla.profiles import GameProfile, load_profile
 DECISION_S = 0.1
 """Seconds from one decision to the next: the shortest step of `combatvla/Arena-v0`."""
 LOOP_S = 1 / 120
-START_S = 30.0
-"""Seconds the game has to open its window."""
 TRUTH_KEYS = {"seed", "tick", "result", "player", "boss", "distance", "damage_dealt", "damage_taken"}
-TRUTH_FILE = "truth.jsonl"
-"""The true states beside a recording; `tracker align` explains the actions from them."""
 
 
 @dataclass
@@ -162,6 +157,7 @@ def main(argv: list[str]) -> int:
     from rich.console import Console
 
     from combatvla.desktop import open_desktop
+    from env.live import START_S, TRUTH_FILE, arena_window, find_arena
     from env.players import ReferencePlayer
     from env.tasks import TEST_SEED_START
     from tracker.record import Recorder
@@ -176,11 +172,19 @@ def main(argv: list[str]) -> int:
     player = ReferencePlayer(reaction_ms=args.reaction_ms)
     with ExitStack() as stack:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        truth, game = (args.truth, None) if args.truth is not None else _open_arena(args, stack)
+        if args.truth is None and not os.environ.get("DISPLAY"):
+            stack.enter_context(own_display(1920, 1080))
         desktop = open_desktop()
         stack.callback(desktop.close)
         with console.status("waiting for the Arena's window"):
-            window = _find_window(desktop, profile, game)
+            if args.truth is None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="combatvla-")))
+                game = stack.enter_context(arena_window(folder, args.task, args.seed, args.size))
+                window, truth = find_arena(desktop, profile, game, folder), folder / TRUTH_FILE
+            else:
+                window, truth = desktop.find_window(profile, wait_s=START_S), args.truth
+                if not desktop.activate(window, timeout_s=5):
+                    raise UserError("the Arena's window did not get the focus, so no keys can be sent: click on it")
         if args.out is not None and _seed(truth) >= TEST_SEED_START:
             raise UserError(
                 f"the open Arena fights a seed that is held out for measuring: start it with a --seed below "
@@ -196,7 +200,7 @@ def main(argv: list[str]) -> int:
                 recorder.stop("the fight is over")
                 recorder.running(10)
                 with suppress(OSError):  # a full disk: the recorder tells of it, if nothing worse is on its way
-                    shutil.copyfile(truth, args.out / TRUTH_FILE)
+                    shutil.copyfile(truth, args.out / TRUTH_FILE)  # `tracker align` explains the actions from it
         if recorder is not None:
             recorder.wait()
     console.print(
@@ -208,57 +212,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _open_arena(args: Args, stack: ExitStack) -> tuple[Path, subprocess.Popen]:
-    """Opens the Arena (and a display, where there is none) until `stack` unwinds; gives its log and its process."""
-    if not os.environ.get("DISPLAY"):
-        stack.enter_context(own_display(1920, 1080))
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="combatvla-")))
-    (folder / TRUTH_FILE).touch()
-    command = ["env", "play", "--task", args.task, "--seed", str(args.seed), "--size", args.size]
-    with open(folder / "errors.txt", "wb") as errors:
-        game = subprocess.Popen(
-            [sys.executable, "-m", "combatvla", *command, "--log", str(folder / TRUTH_FILE)],
-            stderr=errors,
-            start_new_session=True,
-        )
-
-    def end() -> None:
-        game.terminate()
-        game.wait()
-
-    stack.callback(end)
-    return folder / TRUTH_FILE, game
-
-
 def _seed(truth: Path) -> int:
     """The seed of the fight that is logged there, -1 before its first tick."""
     log = TruthLog(truth)
     state = log.latest()
     log.close()
     return state["seed"] if state else -1
-
-
-def _find_window(desktop: Desktop, profile: GameProfile, game: subprocess.Popen | None) -> Window:
-    """The Arena's window, with the focus. `UserError` when the game ended instead of opening one."""
-    until = time.monotonic() + START_S
-    while True:
-        try:
-            window = desktop.find_window(profile, wait_s=0.2 if game else START_S)
-            if game is None or window.pid in (game.pid, None):
-                break
-            time.sleep(0.1)
-            if time.monotonic() > until:
-                raise UserError("another Arena is open and keeps the focus: close it, or play into it with --truth")
-        except UserError:
-            if game is None or time.monotonic() > until:
-                raise
-            if game.poll() is not None:
-                raise UserError(
-                    "the Arena did not open: run `combatvla env play` with the same options to see why"
-                ) from None
-    if not desktop.activate(window, timeout_s=5):
-        raise UserError("the Arena's window did not get the focus, so no keys can be sent: click on it and start again")
-    return window
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from agent.loop import Episode
-from benchmark.demo import Referee, find_arena, merge
+from benchmark.demo import Referee, merge
 from combatvla import cli
 from combatvla.errors import UserError
+from env.live import find_arena
 
 ROOT = Path(cli.__file__).parents[1]
 
@@ -133,7 +134,7 @@ def test_a_game_that_does_not_open(desktop, arena, tmp_path):
 
 def test_another_arena_is_left_alone(probe, desktop, arena, tmp_path, monkeypatch):
     """One that is open already, and has the focus."""
-    monkeypatch.setattr("benchmark.demo.START_S", 0.5)
+    monkeypatch.setattr("env.live.START_S", 0.5)
     probe().find(desktop, arena)
     game = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
