@@ -37,6 +37,14 @@ def test_its_make_targets_exist():
     assert all(re.search(rf"^{target}:", makefile, re.M) for target in re.findall(r"^make (\w+)", README, re.M))
 
 
+def test_the_python_example_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    names: dict = {}
+    exec(code, names)
+    assert names["decision"].parsed and names["info"]["truth"]["tick"] >= 6
+    names["arena"].close()
+
+
 def test_links_and_pictures_lead_somewhere():
     local = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
     assert local and [link for link in local if not (ROOT / link).exists()] == []

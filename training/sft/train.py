@@ -16,6 +16,8 @@ the classifiers make that mean worth reading within seconds instead of minutes, 
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +100,7 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Args, args=argv, prog="combatvla train sft")
     from training.sft.loop import train
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the team's other processes are ended on the way out
     started = time.monotonic()
     report = train(args)
     report["seconds"] = round(time.monotonic() - started, 1)
