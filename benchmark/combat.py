@@ -186,6 +186,8 @@ def _work(job: Job) -> Outcome:
 
 def play_all(jobs: list[Job], args: Args) -> Iterator[Outcome]:
     """The outcomes of `jobs`, in their order."""
+    from env.play import parse_size
+
     width, height = parse_size(args.size)
     if args.workers == 1:
         ring = Ring(args.policy, width, height)
@@ -226,16 +228,9 @@ def summarize(outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """`1280x720` as numbers. `UserError` for anything else."""
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) >= 64 and int(height) >= 64):
-        raise UserError(f"--size wants WIDTHxHEIGHT of at least 64 pixels each, like 1280x720, but got {text!r}")
-    return int(width), int(height)
-
-
 def check_args(args: Args) -> tuple[list[str], list[str], int]:
     """The players, tasks and first seed that `args` ask for. `UserError` for what cannot be played."""
+    from env.play import parse_size
     from env.tasks import TEST_SEED_START, load_task
 
     players = [name.strip() for name in args.players.split(",") if name.strip()]

@@ -47,13 +47,14 @@ class Args:
     """Closes the window two seconds after the fight has ended."""
 
 
-def _size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
+    """`1280x720` as numbers. `UserError` for anything else."""
     try:
         width, height = (int(n) for n in text.lower().split("x"))
     except ValueError:
-        raise UserError(f"expected a size such as 1280x720, got {text!r}") from None
+        raise UserError(f"--size: expected a size such as 1280x720, got {text!r}") from None
     if not (160 <= width <= 7680 and 90 <= height <= 4320):
-        raise UserError(f"expected a size between 160x90 and 7680x4320, got {text!r}")
+        raise UserError(f"--size: expected a size between 160x90 and 7680x4320, got {text!r}")
     return width, height
 
 
@@ -63,7 +64,7 @@ def play(args: Args) -> int:
     from env.tasks import TEST_SEED_START, load_task
 
     task = load_task(args.task)
-    width, height = _size(args.size)
+    width, height = parse_size(args.size)
     if args.fps < 1:
         raise UserError(f"expected at least 1 picture a second, got --fps {args.fps}")
     seed = args.seed if args.seed is not None else time.time_ns() % TEST_SEED_START  # what is played may be recorded

@@ -120,6 +120,7 @@ def test_summary_of_known_fights():
         ({"episodes": 0}, "--episodes"),
         ({"workers": 0}, "--workers"),
         ({"size": "large"}, "--size"),
+        ({"size": "99999x99999"}, "--size"),
         ({"seed_start": 3}, str(TEST_SEED_START)),
     ],
 )
