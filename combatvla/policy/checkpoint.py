@@ -115,10 +115,10 @@ def read_info(folder: str | Path) -> PolicyInfo:
         )
     path = folder / INFO_FILE
     if not path.is_file():
-        raise UserError(
-            f"{folder} is not a CombatVLA checkpoint: it has no {INFO_FILE}; "
-            f"make one of it with `combatvla train sft --init {folder}`"
-        )
+        hint = "expected the folder that `combatvla train sft` writes, or the name tiny"
+        if (folder / "config.json").is_file():
+            hint = f"make one of it with `combatvla train sft --init {folder}`"
+        raise UserError(f"{folder} is not a CombatVLA checkpoint: it has no {INFO_FILE}; {hint}")
     try:
         info = PolicyInfo.model_validate_json(path.read_text(encoding="utf-8"))
         info.spec  # noqa: B018  (raises for an impossible size)
