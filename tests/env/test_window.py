@@ -59,7 +59,8 @@ def test_window_shows_the_offscreen_picture_and_takes_keys(desktop, arena, tmp_p
             injector.set_held(frozenset())
             wait_for(lambda: ticks(log)[-1]["held"] == [])
             assert any(t["player"]["state"] == "light" for t in ticks(log))
-        # The pictures of all recent ticks: what was captured is one of them, to the bit.
+        # The pictures of all recent ticks: what was captured is one of them, to the bit. (On a busy machine the game may
+        # have stood still for a while before the capture.)
         frame = WindowCapture(window).grab()
         wait_for(lambda: ticks(log)[-1]["t_ns"] > frame.t_ns)
     finally:
@@ -69,7 +70,7 @@ def test_window_shows_the_offscreen_picture_and_takes_keys(desktop, arena, tmp_p
     differences = []
     for line in ticks(log):
         fight.tick(frozenset(Action(a) for a in line["held"]))
-        if abs(line["t_ns"] - frame.t_ns) < 250_000_000:
+        if abs(line["t_ns"] - frame.t_ns) < 1_500_000_000:
             picture = renderer.draw(fight)
             differences.append(np.abs(picture.astype(int) - frame.pixels).max())
             if not differences[-1]:
