@@ -59,8 +59,8 @@ def test_window_shows_the_offscreen_picture_and_takes_keys(desktop, arena, tmp_p
             injector.set_held(frozenset())
             wait_for(lambda: ticks(log)[-1]["held"] == [])
             assert any(t["player"]["state"] == "light" for t in ticks(log))
-        # The pictures of all recent ticks: what was captured is one of them, to the bit. (On a busy machine the game may
-        # have stood still for a while before the capture.)
+        # The pictures of all recent ticks: what was captured is one of them, to the bit. (On a busy machine the game
+        # may have stood still for a while before the capture.)
         frame = WindowCapture(window).grab()
         wait_for(lambda: ticks(log)[-1]["t_ns"] > frame.t_ns)
     finally:
