@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -205,6 +206,25 @@ def test_an_actuator_tells_of_a_closed_window(probe, desktop, arena, down, until
         window.process.wait()
         with pytest.raises(WindowGone):
             until(lambda: actuator.start(FORWARD) is None)
+
+
+def test_a_log_that_fails_is_told_once_and_leaves_no_key_down(probe, desktop, arena, down, until, monkeypatch):
+    """As on a full disk, in the actuator's own thread."""
+    uncaught = []
+    monkeypatch.setattr(threading, "excepthook", uncaught.append)
+
+    def full(t_ns: int, held: frozenset[Action]) -> None:
+        if held != {A.DODGE}:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    window = probe().find(desktop, arena)
+    with GuardedInjector(desktop, window, arena, armed=True) as injector:
+        with pytest.raises(OSError, match="No space"), Actuator(injector, on_held=full) as actuator:
+            actuator.start(Plan((Step.of(A.DODGE, ms=50), Step.of(A.MOVE_BACK, ms=1000))))
+            until(lambda: not actuator._thread.is_alive())
+            actuator.start(FORWARD)
+        assert down() == 0
+    assert uncaught == []
 
 
 def test_until_change():
