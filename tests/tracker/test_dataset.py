@@ -17,7 +17,6 @@ from combatvla.errors import UserError
 from tracker.dataset import (
     Row,
     chat_row,
-    count_rows,
     dataset_shards,
     decode_png,
     encode_png,
@@ -51,7 +50,6 @@ def test_round_trip_over_several_shards(tmp_path):
     assert write_rows(tmp_path / "d", iter(rows), shard_rows=3) == 7
     assert [s.name for s in dataset_shards(tmp_path / "d")] == [f"train-0000{i}.parquet" for i in range(3)]
     assert list(read_rows(tmp_path / "d")) == rows
-    assert count_rows(tmp_path / "d") == 7
     back = next(read_rows(tmp_path / "d"))
     assert (decode_png(back.images[1]) == picture(1)).all()
     assert back.answer == "<dodge><t200><TRUNC>it strikes"
@@ -109,7 +107,7 @@ def test_an_existing_dataset_is_not_overwritten_unasked(tmp_path):
     with pytest.raises(UserError, match="already holds a dataset"):
         write_rows(tmp_path / "d", some_rows(1))
     write_rows(tmp_path / "d", some_rows(1), overwrite=True)
-    assert count_rows(tmp_path / "d") == 1
+    assert len(list(read_rows(tmp_path / "d"))) == 1
 
 
 def test_an_interrupted_run_leaves_whole_shards(tmp_path):

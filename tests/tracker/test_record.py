@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from combatvla.actions import Action
 from combatvla.desktop.inject import GuardedInjector
@@ -146,8 +147,8 @@ def write_until_full(path) -> None:
             pass
 
 
-def start_command(*extra: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "combatvla", "tracker", "record", "--game", "arena", "--json", *extra]
+def start_command(*extra: str, game: str = "arena") -> subprocess.Popen:
+    command = [sys.executable, "-m", "combatvla", "tracker", "record", "--game", game, "--json", *extra]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -167,6 +168,17 @@ def test_the_command_stops_after_a_while(desktop, game, tmp_path):
     report = check(tmp_path / "s")
     assert report.frames == report.pictures == figures["frames"] and report.stuck_keys == []
     assert check_main([str(tmp_path / "s")]) == 1, "no key was pressed, which is odd"
+
+
+def test_a_profile_from_a_file_is_found_again(desktop, arena, game, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keys = {action.value: key for action, key in arena.keys.items()}
+    Path("mine.yaml").write_text(yaml.safe_dump({**arena.model_dump(mode="json"), "name": "mine", "keys": keys}))
+    recorder = start_command("--out", "s", "--stop-after", "0.5", game="mine.yaml")
+    _, said = recorder.communicate(timeout=60)
+    assert recorder.returncode == 0, said
+    monkeypatch.chdir("/")
+    assert check(tmp_path / "s").problems == ["no key of the game was pressed"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
