@@ -184,6 +184,7 @@ def test_the_shipped_policy_fights(tmp_path, capsys):
     figures = record["players"]["policy"]
     assert figures["decisions"] > 0 and figures["decision_ms_p50"] > 0
     assert figures["parse_failures"] <= figures["decisions"] * 0.05
+    assert figures["damage_dealt"] > 0.3, "who sees the boss strikes it"
 
 
 @pytest.mark.slow
