@@ -17,7 +17,7 @@ import select
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 
 from Xlib import X, Xatom
@@ -237,8 +237,9 @@ class GuardedInjector:
             focus = self._x.get_input_focus().focus
             id_ = focus if isinstance(focus, int) else focus.id
             if id_ not in self._inside:  # `None` and `PointerRoot` are the numbers 0 and 1: inside nothing
-                self._inside[id_] = id_ > 1 and self._target.id in self._path(id_)
-            if self._inside[id_]:
+                with suppress(*GONE):  # a menu, say, that closed just now: it is not our window that is gone
+                    self._inside[id_] = id_ > 1 and self._target.id in self._path(id_)
+            if self._inside.get(id_):
                 return True
         self._target.get_geometry()  # tells a closed window from one without the focus
         return False
