@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from combatvla.aot import AOT_TOKENS
 
 if TYPE_CHECKING:
-    from transformers import Qwen2Tokenizer
+    from transformers import PreTrainedTokenizerBase, Qwen2Tokenizer
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -50,10 +50,7 @@ BASE_CORPUS = (
 
 
 def train_tokenizer(corpus: Iterable[str], vocab_size: int = 1024) -> Qwen2Tokenizer:
-    """A tokenizer whose merges come from `corpus`; at most `vocab_size` tokens, the special and AoT ones included.
-
-    AoT tokens are added but not "special": `decode(skip_special_tokens=True)` keeps them.
-    """
+    """A tokenizer whose merges come from `corpus`; at most `vocab_size` tokens, the special and AoT ones included."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, trainers
     from transformers import Qwen2Tokenizer
     from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
@@ -75,8 +72,16 @@ def train_tokenizer(corpus: Iterable[str], vocab_size: int = 1024) -> Qwen2Token
     state = json.loads(bpe.to_str())["model"]
     tokenizer = Qwen2Tokenizer(vocab=state["vocab"], merges=[tuple(m) for m in state["merges"]])
     tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS])
-    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in AOT_TOKENS])
+    add_aot_tokens(tokenizer)
     tokenizer.eos_token = "<|im_end|>"
     tokenizer.pad_token = "<|endoftext|>"
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
+
+
+def add_aot_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Gives `tokenizer` the AoT tokens that it lacks (a published Qwen's lacks all). They are not "special":
+    `decode(skip_special_tokens=True)` keeps them."""
+    from tokenizers import AddedToken
+
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in AOT_TOKENS])

@@ -151,6 +151,24 @@ def test_a_trained_folder_plays(tiny_run, data):
     assert decision.parsed and policy.frames_per_decision == 2 and policy.info.prompt == PROMPT
 
 
+def test_a_published_qwen_is_taught_the_aot_tokens(data, tmp_path, monkeypatch):
+    """Its tokenizer has none of them, and its embedding no room for them."""
+    monkeypatch.setattr("combatvla.policy.tokenizer.add_aot_tokens", lambda tokenizer: None)
+    tokenizer = train_tokenizer(texts(ROWS), 600)
+    monkeypatch.undo()
+    assert len(tokenizer("<dodge>").input_ids) > 1
+    model = build_model("XS", tokenizer)
+    model.resize_token_embeddings(len(tokenizer))
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "qwen")
+    with pytest.raises(UserError, match="not a CombatVLA checkpoint"):
+        load_policy(tmp_path / "qwen")
+    train(Args(data=(data,), init=tmp_path / "qwen", out=tmp_path / "taught", steps=2, batch=8, threads=1, lr=1e-4))
+    policy = load_policy(tmp_path / "taught")
+    assert len(policy.tokenizer("<dodge>").input_ids) == 1
+    assert policy.decide([Frame(decode_png(ROWS[0].images[0]), 0)]).parsed
+
+
 class Interrupted(Exception):
     pass
 

@@ -16,7 +16,7 @@ from combatvla.errors import UserError
 from combatvla.policy.build import build_model
 from combatvla.policy.checkpoint import PolicyInfo, check_target, load_qwen, read_info, save_checkpoint
 from combatvla.policy.net import Net
-from combatvla.policy.tokenizer import train_tokenizer
+from combatvla.policy.tokenizer import add_aot_tokens, train_tokenizer
 from combatvla.vision import FrameSpec
 from training.sft import state
 from training.sft.data import ACTION, ANSWER, EXPLANATION, Batch, Batcher, Samples, load_samples, split, texts
@@ -140,6 +140,9 @@ def prepare(args: Args) -> tuple[Any, Any, PolicyInfo, Samples]:
     source = args.out if args.resume else args.init
     if source is not None:
         model, tokenizer = load_qwen(source)
+        add_aot_tokens(tokenizer)
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64)
         known = read_info(source) if args.resume or (source / "combatvla.json").exists() else None
         spec = known.spec if known else FrameSpec()
     else:

@@ -40,7 +40,7 @@ class Args:
     out: Path
     """The checkpoint's folder; a checkpoint there is replaced whole at each save, anything else is refused."""
     init: Path | None = None
-    """Start from this checkpoint instead of from nothing."""
+    """Start from this checkpoint, ours or any Qwen2.5-VL folder, instead of from nothing."""
     resume: bool = False
     """Go on where an interrupted run with the same --out stopped."""
     stage: Stage = "truncated"
