@@ -9,7 +9,8 @@ export PATH="$PWD/.venv/bin:$PATH"
 OUT=${OUT:-out/measure}
 mkdir -p "$OUT"
 
-last_line() { tee /dev/stderr | tail -n 1 >"$OUT/$1.new" && mv "$OUT/$1.new" "$OUT/$1.json"; }
+# Keeps the last line as what was measured, if it is JSON: a run that failed leaves the figures of the one before.
+last_line() { tee /dev/stderr | tail -n 1 | python -m json.tool --compact >"$OUT/$1.new" && mv "$OUT/$1.new" "$OUT/$1.json"; }
 
 combat() { combatvla bench combat --tasks first --episodes 100 --json | last_line combat; }
 
