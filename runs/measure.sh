@@ -10,7 +10,7 @@ OUT=${OUT:-out/measure}
 mkdir -p "$OUT"
 
 # Keeps the last line as what was measured, if it is JSON: a run that failed leaves the figures of the one before.
-last_line() { tee /dev/stderr | tail -n 1 | python -m json.tool --compact >"$OUT/$1.new" && mv "$OUT/$1.new" "$OUT/$1.json"; }
+last_line() { tee -a /dev/stderr | tail -n 1 | python -m json.tool --compact >"$OUT/$1.new" && mv "$OUT/$1.new" "$OUT/$1.json"; }
 
 combat() { combatvla bench combat --tasks first --episodes 100 --json | last_line combat; }
 
