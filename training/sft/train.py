@@ -28,11 +28,12 @@ Stage = Literal["video", "frame", "truncated"]
 
 @dataclass
 class Args:
-    """Supervised fine-tuning on AoT rows.
+    """Train a policy on action-of-thought data.
 
-    combatvla train sft --data data/arena --out checkpoints/mine --minutes 30
+    For example:
 
-    combatvla train sft --data data/more --init checkpoints/mine --out checkpoints/better --steps 2000 --lr 3e-4
+        combatvla train sft --data data/first --init combatvla/checkpoints/tiny --out out/mine --minutes 30
+        combatvla train sft --data data/more --init out/mine --out out/better --steps 2000 --lr 3e-4
     """
 
     data: tuple[Path, ...]
