@@ -373,7 +373,7 @@ def main(argv: list[str]) -> int:
     console.print(table)
     console.print(
         f"{counts.samples} samples ({counts.explained} explained from true states, {counts.without_picture} decisions "
-        f"without a picture) from {len(opened)} session{"s" * (len(opened) != 1)} in {args.out}"
+        f"without a picture) from {len(opened)} session{'s' * (len(opened) != 1)} in {args.out}"
     )
     if args.json:
         print(json.dumps({"out": str(args.out), "sessions": len(opened), **vars(counts)}))
