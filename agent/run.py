@@ -32,8 +32,9 @@ class Args:
 
     Start the game first (`combatvla env play` for the Arena). The policy sees only the window's pixels. Without
     --armed nothing is pressed: it looks, decides, and says what it would do. With it, input goes out only while the
-    window has the focus, and only keys of the game's profile; click another window and the agent waits, close the game
-    or press Ctrl-C here and it ends. On every way out everything is let go.
+    window has the focus, and only keys of the game's profile; click another window and the agent waits, press Ctrl-C
+    here and it ends. On every way out everything is let go. A game that is closed in mid-fight counts as a failure.
+    The game does not wait: the Arena's fight begins with its window, and Enter in it begins the next one.
     """
 
     game: str = "arena"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -154,6 +155,7 @@ def write_rows(path: str | Path, rows: Iterable[Row | dict], *, shard_rows: int 
     folder = Path(path)
     if shard_rows < 1:
         raise ValueError(f"shard_rows must be at least 1, got {shard_rows}")
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         old = sorted(folder.glob("*.parquet"))
@@ -175,6 +177,10 @@ def write_rows(path: str | Path, rows: Iterable[Row | dict], *, shard_rows: int 
             f"cannot write the dataset {folder} ({error.strerror or error}): whole shards written before are kept; "
             "free some space or choose another --out"
         ) from error
+    finally:
+        if is_new:
+            with suppress(OSError):  # it stays as soon as it holds a shard
+                folder.rmdir()
     return total
 
 

@@ -90,6 +90,11 @@ class Recorder:
             raise UserError(f"--fps: expected 1 to 240 pictures a second, got {fps}")
         self.status = Recording()
         self._window = desktop.geometry(window)
+        first = WindowCapture(self._window, desktop=desktop, keep=2)
+        try:
+            first.grab()  # a window that cannot be captured is told of before there is a folder
+        finally:
+            first.close()
         self._writer = SessionWriter(
             folder,
             game=game or profile.name,

@@ -247,16 +247,18 @@ def _read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): the session is not whole") from error
     rows: list[RowT] = []
-    torn = 0
+    torn = broken = 0
     for number, line in enumerate(lines, 1):
         if not line.strip(b"\0 \r"):
             continue
         try:
             row = kind.model_validate_json(line)
         except ValidationError:
-            torn = torn or number
+            torn, broken = torn or number, broken + 1
             continue
         if torn:
             raise UserError(f"{path} is damaged at line {torn}: delete that line to read the rest")
         rows.append(row)
+    if broken > 1:  # a crash tears one line
+        raise UserError(f"{path} is damaged from line {torn} on: delete these lines to read the rest")
     return rows

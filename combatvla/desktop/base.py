@@ -79,8 +79,8 @@ def open_desktop() -> Desktop:
         raise UserError(f"windows are supported on Linux with X11 so far, this is {sys.platform}")
     if not os.environ.get("DISPLAY"):
         raise UserError(
-            "no display: DISPLAY is not set; run this on a desktop with X11 (or XWayland), or under "
-            "`combatvla demo`, which starts its own display (needs xvfb and openbox)"
+            "no display: DISPLAY is not set; run this in a desktop session with X11 (or XWayland), or start a display "
+            "and name it: `Xvfb :9 -screen 0 1920x1080x24 & export DISPLAY=:9; openbox &`"
         )
     from combatvla.desktop.x11 import X11Desktop
 

@@ -154,3 +154,13 @@ def test_unreadable_datasets(tmp_path):
 def test_an_empty_dataset_is_empty_not_missing(tmp_path):
     assert write_rows(tmp_path / "d", []) == 0
     assert list(read_rows(tmp_path / "d")) == []
+
+
+def test_rows_that_fail_at_once_leave_no_folder(tmp_path):
+    def none():
+        raise UserError("there is nothing to align")
+        yield
+
+    with pytest.raises(UserError, match="nothing to align"):
+        write_rows(tmp_path / "new", none())
+    assert not (tmp_path / "new").exists()

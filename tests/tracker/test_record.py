@@ -216,3 +216,12 @@ def test_bad_arguments_end_with_one_sentence(desktop, arena, game, tmp_path):
     for folder, fps, said in ((tmp_path / "a", 0, "expected 1 to 240"), (Path("/proc/nowhere"), 30, "cannot begin")):
         with pytest.raises(UserError, match=said):
             Recorder(desktop, game[1], arena, folder, fps=fps)
+
+
+def test_a_window_that_cannot_be_captured_leaves_no_folder(desktop, arena, probe, tmp_path):
+    window = probe("CombatVLA Arena – aside", 320, 180, 1200, 0).find(
+        desktop, arena.model_copy(update={"title": "CombatVLA Arena – aside"}), focus=False
+    )
+    with pytest.raises(UserError, match="not wholly on the screen"):
+        Recorder(desktop, window, arena, tmp_path / "s")
+    assert not (tmp_path / "s").exists(), "the same --out may be used again"

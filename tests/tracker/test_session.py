@@ -183,3 +183,10 @@ def test_a_full_disk_keeps_what_was_recorded(tmp_path):
     pictures = list(session.pictures())
     assert len(pictures) >= len(session.frames) - 15 > 30
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_garbage_is_named_and_not_taken_for_silence(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "s")
+    (tmp_path / "s" / "events.jsonl").write_bytes(b"\xff garbage\n" * 5)
+    with pytest.raises(UserError, match="damaged from line 1 on"):
+        Session(tmp_path / "s")

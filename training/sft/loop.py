@@ -44,7 +44,7 @@ class Probes(torch.nn.Module):
         sizes = [len(known) for known in self.answers.values()]
         self.columns = dict(zip(self.answers, np.cumsum([0, *sizes]).tolist(), strict=False))
         self.norm = torch.nn.LayerNorm(width * samples.frames.shape[1])
-        self.out = torch.nn.Linear(width * samples.frames.shape[1], sum(sizes))
+        self.out = torch.nn.Linear(width * samples.frames.shape[1], max(1, sum(sizes)))
         # [N, questions]: each sample's answers as classes, -1 where it was not asked.
         self.labels = np.full((len(samples), len(self.answers)), -1)
         column = {q: j for j, q in enumerate(self.answers)}

@@ -103,7 +103,13 @@ def main(argv: list[str]) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the team's other processes are ended on the way out
     started = time.monotonic()
-    report = train(args)
+    try:
+        report = train(args)
+    except KeyboardInterrupt:
+        kept = args.out.with_name(args.out.name + ".training") / "state.safetensors"
+        how = "--resume goes on from the last save" if kept.exists() else "nothing was saved yet (see --eval-every)"
+        print(f"combatvla: interrupted; {how}", file=sys.stderr)
+        return 130
     report["seconds"] = round(time.monotonic() - started, 1)
     if args.json:
         from combatvla.report import json_line
