@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from combatvla.arguments import parse
 from combatvla.desktop.base import WindowGone
 from combatvla.errors import UserError
 
@@ -267,9 +268,7 @@ def make_policy(name: str) -> Policy:
 
 
 def main(argv: list[str]) -> int:
-    import tyro
-
-    args = tyro.cli(Args, args=argv, prog="combatvla agent run")
+    args = parse(Args, argv, "agent run")
     for option in ("seconds", "hz", "dead_man"):
         if not getattr(args, option) > 0:
             raise UserError(f"--{option.replace('_', '-')} must be more than 0, got {getattr(args, option):g}")

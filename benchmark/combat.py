@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.stats import mean, wilson_interval
+from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame, Policy
 from combatvla.report import emit, percentile, progress, table
@@ -273,11 +274,9 @@ def show(players: dict[str, dict[str, Any]], title: str) -> None:
 
 
 def main(argv: list[str]) -> int:
-    import tyro
-
     from agent.run import new_folder
 
-    args = tyro.cli(Args, args=argv, prog="combatvla bench combat")
+    args = parse(Args, argv, "bench combat")
     players, tasks, start = check_args(args)
     folder = new_folder(args.out)
     seeds = range(start, start + args.episodes)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.stats import mean, wilson_interval
+from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.report import emit, table
 
@@ -160,9 +161,7 @@ def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, An
 
 
 def main(argv: list[str]) -> int:
-    import tyro
-
-    args = tyro.cli(Args, args=argv, prog="combatvla demo")
+    args = parse(Args, argv, "demo")
     if args.episodes < 1:
         raise UserError(f"--episodes must be at least 1, got {args.episodes}")
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from select import select
 from typing import Any, Literal
 
+from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.report import emit, percentile, progress, table
 
@@ -333,10 +334,9 @@ def all_checks(policy: str) -> Iterator[Check]:
 
 
 def main(argv: list[str]) -> int:
-    import tyro
     from rich.text import Text
 
-    args = tyro.cli(Args, args=argv, prog="combatvla doctor")
+    args = parse(Args, argv, "doctor")
     checks: list[Check] = []
     with progress("trying", 14) as advance:
         for check in all_checks(args.policy):

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from combatvla.arguments import parse
 from combatvla.errors import UserError
 
 MAX_LAG_TICKS = 6
@@ -121,6 +122,4 @@ def play(args: Args) -> int:
 
 
 def main(argv: list[str]) -> int:
-    import tyro
-
-    return play(tyro.cli(Args, args=argv, prog="combatvla env play"))
+    return play(parse(Args, argv, "env play"))

@@ -22,6 +22,7 @@ from typing import Any, Literal, NamedTuple
 import tyro
 
 from combatvla.actions import DURATIONS_MS, MAX_STEPS, MOVES, WAIT_PLAN, Action, Plan, Step, nearest_duration
+from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile, load_profile
 from tracker.dataset import Row, chat_row, encode_png, write_rows
@@ -343,7 +344,7 @@ def _kind(plan: Plan) -> str:
 
 
 def main(argv: list[str]) -> int:
-    args = tyro.cli(Args, args=argv, prog="combatvla tracker align")
+    args = parse(Args, argv, "tracker align")
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table

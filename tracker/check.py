@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tyro
 
+from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
 from tracker.session import Session
@@ -88,7 +89,7 @@ def check(folder: Path) -> Report:
 
 
 def main(argv: list[str]) -> int:
-    args = tyro.cli(Args, args=argv, prog="combatvla tracker check")
+    args = parse(Args, argv, "tracker check")
     from rich.console import Console
     from rich.table import Table
 

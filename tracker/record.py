@@ -14,6 +14,7 @@ from typing import Annotated
 
 import tyro
 
+from combatvla.arguments import parse
 from combatvla.desktop.base import Desktop, Window, WindowGone
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile, load_profile
@@ -199,7 +200,7 @@ class Recorder:
 
 
 def main(argv: list[str]) -> int:
-    args = tyro.cli(Args, args=argv, prog="combatvla tracker record")
+    args = parse(Args, argv, "tracker record")
     from rich.console import Console
 
     from combatvla.desktop import open_desktop

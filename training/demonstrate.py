@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from combatvla.actions import WAIT_PLAN
+from combatvla.arguments import parse
 from combatvla.desktop.base import Desktop, Window, WindowGone
 from combatvla.desktop.display import own_display
 from combatvla.errors import UserError
@@ -153,7 +154,6 @@ def demonstrate(
 
 
 def main(argv: list[str]) -> int:
-    import tyro
     from rich.console import Console
 
     from combatvla.desktop import open_desktop
@@ -162,7 +162,7 @@ def main(argv: list[str]) -> int:
     from env.tasks import TEST_SEED_START
     from tracker.record import Recorder
 
-    args = tyro.cli(Args, args=argv, prog="combatvla tracker demonstrate")
+    args = parse(Args, argv, "tracker demonstrate")
     profile = load_profile(args.game)
     if profile.name != "arena":
         raise UserError(f"the reference player plays the arena only, got --game {args.game}: record a person instead")

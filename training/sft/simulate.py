@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from combatvla.arguments import parse
 from combatvla.errors import UserError
 
 KEEP = {"dodge": 1.0, "heal": 1.0, "skill": 1.0, "heavy_attack": 1.0, "light_attack": 0.45, "move": 0.5, "wait": 0.3}
@@ -129,12 +130,11 @@ def answers(args: Args) -> Iterator:
 
 
 def main(argv: list[str]) -> int:
-    import tyro
     from rich.progress import track
 
     from tracker.dataset import write_rows
 
-    args = tyro.cli(Args, args=argv, prog="combatvla env data")
+    args = parse(Args, argv, "env data")
     if args.rows < 1:
         raise UserError(f"expected at least one row, got --rows {args.rows}")
     kinds: Counter[str] = Counter()

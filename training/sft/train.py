@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from combatvla.arguments import parse
+
 Stage = Literal["video", "frame", "truncated"]
 
 
@@ -96,9 +98,7 @@ class Args:
 
 
 def main(argv: list[str]) -> int:
-    import tyro
-
-    args = tyro.cli(Args, args=argv, prog="combatvla train sft")
+    args = parse(Args, argv, "train sft")
     from training.sft.loop import train
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the team's other processes are ended on the way out
