@@ -26,6 +26,7 @@ from combatvla.policy.base import Decision, Frame
 from combatvla.policy.checkpoint import load_checkpoint
 from combatvla.policy.grammar import Grammar
 from combatvla.policy.net import Net, text_positions
+from combatvla.policy.tokenizer import prefix_ids, question
 
 MAX_TOKENS = 64
 """Longest decision, and longest explanation, in tokens."""
@@ -79,9 +80,8 @@ class LocalPolicy:
         self.net = Net(self.model, self.spec)
         vocabulary = self.model.config.text_config.vocab_size
         self.grammar = Grammar(self.tokenizer, vocabulary, self.info.order)
-        prompt = prompt_ids(
-            self.tokenizer, self.info.system, self.info.prompt, self.spec.tokens, self.frames_per_decision
-        )
+        prompt = prefix_ids(self.tokenizer, self.info.system, self.spec.tokens, self.frames_per_decision)
+        prompt += self.tokenizer(question(self.info.prompt)).input_ids
         self._ids = torch.tensor([prompt], device=self.device)
         positions = text_positions(self._ids[0].cpu() == self.model.config.image_token_id, self.spec)
         self._next = int(positions.max()) + 1
@@ -218,14 +218,6 @@ class LocalPolicy:
         if held:
             steps.append(Step.of(*held, ms=TAP_MS))
         return Plan(tuple(steps)) if steps else WAIT_PLAN
-
-
-def prompt_ids(tokenizer: Any, system: str | None, prompt: str, image_tokens: int, frames: int) -> list[int]:
-    """Token ids of a question about `frames` pictures, up to where the assistant begins."""
-    head = "" if system is None else f"<|im_start|>system\n{system}<|im_end|>\n"
-    image = "<|vision_start|>" + "<|image_pad|>" * image_tokens + "<|vision_end|>"
-    prefix = tokenizer(f"{head}<|im_start|>user\n" + image * frames).input_ids
-    return prefix + tokenizer(f"{prompt}<|im_end|>\n<|im_start|>assistant\n").input_ids
 
 
 def _same(a: Frame, b: Frame) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from combatvla.aot import AOT_TOKENS
 
@@ -85,3 +85,15 @@ def add_aot_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
     from tokenizers import AddedToken
 
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in AOT_TOKENS])
+
+
+def prefix_ids(tokenizer: Any, system: str | None, image_tokens: int, frames: int) -> list[int]:
+    """Token ids of what stands before every question: the system message and `frames` pictures. Training and play."""
+    head = "" if system is None else f"<|im_start|>system\n{system}<|im_end|>\n"
+    image = "<|vision_start|>" + "<|image_pad|>" * image_tokens + "<|vision_end|>"
+    return tokenizer(f"{head}<|im_start|>user\n" + image * frames).input_ids
+
+
+def question(text: str) -> str:
+    """The user's `text` after the pictures, up to where the assistant begins."""
+    return f"{text}<|im_end|>\n<|im_start|>assistant\n"

@@ -19,6 +19,7 @@ import torch
 from combatvla.aot import AoT, AoTError, Dialect, Order, decode, encode
 from combatvla.errors import UserError
 from combatvla.policy.net import text_positions
+from combatvla.policy.tokenizer import prefix_ids, question
 from combatvla.vision import FrameSpec
 
 if TYPE_CHECKING:
@@ -120,9 +121,7 @@ def load_samples(
     if len(systems) > 1:
         raise UserError(f"expected one system message in all rows, got {len(systems)}")
     system = systems.pop()
-    image = "<|vision_start|>" + "<|image_pad|>" * spec.tokens + "<|vision_end|>"
-    head = "" if system is None else f"<|im_start|>system\n{system}<|im_end|>\n"
-    prefix = tokenizer(f"{head}<|im_start|>user\n" + image * frames_per_decision).input_ids
+    prefix = prefix_ids(tokenizer, system, spec.tokens, frames_per_decision)
     prompt = max(prompts, key=prompts.__getitem__) if prompts else ""
     sessions = [row.session for row in rows]
     return Samples(frames, branches, np.array(prefix), sessions, prompt, system, spec)
@@ -166,7 +165,7 @@ def _turns(row: Any) -> tuple[str | None, list[tuple[str, str]]]:
 def _branch(tokenizer: Any, user: str, answer: str, order: Order, dialect: Dialect) -> Branch:
     """Tokens of one turn. AoT, however the row writes it, is written in the stage's dialect and order."""
     aot = _aot(answer)
-    parts: list[tuple[str, int]] = [(f"{user}<|im_end|>\n<|im_start|>assistant\n", 0)]
+    parts: list[tuple[str, int]] = [(question(user), 0)]
     if aot is None:
         parts.append((f"{answer}<|im_end|>", ANSWER))
     else:
