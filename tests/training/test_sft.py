@@ -14,16 +14,17 @@ from shapes import PROMPT, chat_rows
 
 from combatvla.aot import decode, encode
 from combatvla.errors import UserError
-from combatvla.policy import load_policy
 from combatvla.policy.base import Frame
 from combatvla.policy.build import build_model
 from combatvla.policy.checkpoint import load_checkpoint
+from combatvla.policy.local import load_policy
 from combatvla.policy.net import Net
 from combatvla.policy.tokenizer import train_tokenizer
 from combatvla.vision import FrameSpec
 from tracker.dataset import decode_png, read_rows, write_rows
 from training.sft.data import ACTION, ANSWER, EXPLANATION, Batcher, load_samples, split, texts
-from training.sft.loop import Run, batch_loss, batches, schedule, train
+from training.sft.loop import Run, batches, schedule, train
+from training.sft.loss import batch_loss
 from training.sft.team import Team
 from training.sft.train import Args, main
 

@@ -11,6 +11,7 @@ import torch
 
 from combatvla.actions import Action
 from training.sft.data import ACTION, ANSWER, EXPLANATION, Batcher
+from training.sft.loss import batch_loss, to_device
 
 if TYPE_CHECKING:
     from combatvla.policy.net import Net
@@ -26,8 +27,6 @@ def measure(
     (greedy decoding gives that very plan); `answer_exact`: the same for questions, and `question/<text>` for each;
     `word`: share of explanation tokens; `recall/<action>`: share of an action's tokens that are predicted.
     """
-    from training.sft.loop import batch_loss, to_device
-
     device = weights.device
     losses, words = [], []
     exact: dict[str, list[bool]] = defaultdict(list)
