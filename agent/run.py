@@ -263,8 +263,7 @@ def make_policy(name: str) -> Policy:
         return RandomPlayer()
     from combatvla.policy.local import load_policy
 
-    # The game, the screen and the encoder share the cores: a second thread would make the model wait for them.
-    return load_policy(name, threads=1)
+    return load_policy(name)
 
 
 def main(argv: list[str]) -> int:

@@ -10,9 +10,9 @@ import torch
 
 from combatvla.aot import AOT_TOKENS
 from combatvla.errors import UserError
-from combatvla.policy import load_policy
 from combatvla.policy.build import build_model, patchify
 from combatvla.policy.checkpoint import PolicyInfo, load_checkpoint, read_info, save_checkpoint
+from combatvla.policy.local import load_policy
 from combatvla.policy.tokenizer import SPECIAL_TOKENS, train_tokenizer
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from combatvla.actions import Plan
 from combatvla.aot import DURATION_TOKENS, decode
-from combatvla.policy import load_policy
 from combatvla.policy.base import Frame, Policy
 from combatvla.policy.build import patchify
 from combatvla.policy.grammar import Grammar
+from combatvla.policy.local import load_policy
 from combatvla.policy.tokenizer import train_tokenizer
 
 

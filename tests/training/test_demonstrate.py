@@ -88,8 +88,8 @@ def test_aligned_samples_say_what_was_pressed_and_why(demonstrated, arena, tmp_p
 
 def test_the_shipped_policy_learns_on_from_a_recording(demonstrated, tmp_path):
     """The road's last stretch: session, dataset, training, a policy that decides."""
-    from combatvla.policy import load_policy
     from combatvla.policy.base import Frame
+    from combatvla.policy.local import load_policy
     from training.sft.loop import train
     from training.sft.train import Args
 

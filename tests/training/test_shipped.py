@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from combatvla.aot import decode
-from combatvla.policy import load_policy
 from combatvla.policy.base import Frame
+from combatvla.policy.local import load_policy
 from tracker.dataset import decode_png
 from training.sft import simulate
 

@@ -64,8 +64,8 @@ def answers(args: Args) -> Iterator:
 
     learner = None
     if args.policy:
-        from combatvla.policy import load_policy
         from combatvla.policy.base import Frame
+        from combatvla.policy.local import load_policy
 
         learner = load_policy(args.policy)
     renderers = {size: Renderer(*size) for size in dict.fromkeys(SIZES)}
