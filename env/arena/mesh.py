@@ -98,12 +98,10 @@ def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, 
     return solid(np.array(points) + np.asarray(at), np.array(triangles), color, name)
 
 
-def ball(
-    radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5, squash: float = 1.0, name: str = "ball"
-):
+def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5, name: str = "ball"):
     """A sphere of flat faces."""
     steps = [math.pi * i / rings - math.pi / 2 for i in range(rings + 1)]
-    profile = [(max(1e-4, radius * math.cos(s)), radius * squash * math.sin(s)) for s in steps]
+    profile = [(max(1e-4, radius * math.cos(s)), radius * math.sin(s)) for s in steps]
     return lathe(profile, color, sides, at, name)
 
 

@@ -124,7 +124,6 @@ class Fight:
         self.result: str | None = None
         self.damage_dealt = 0.0
         self.damage_taken = 0.0
-        self.heals_used = 0
         self.previous: frozenset[Action] = frozenset()
         angle = self.rng.uniform(-math.pi, math.pi)
         distance = self.rng.uniform(5.0, 8.0)
@@ -277,7 +276,6 @@ class Fight:
                 self.damage_dealt += dealt
         elif p.state == "heal" and p.t == BLOWS[Action.HEAL].hit_at:
             p.heals -= 1
-            self.heals_used += 1
             p.health = min(stats.health, p.health + stats.heal_amount)
         elif p.state == "skill" and p.t == BLOWS[Action.SKILL].hit_at and self.distance <= stats.skill_range:
             if not self._airborne():
@@ -394,7 +392,7 @@ class Fight:
             b.stage, b.t, b.total = "strike", 0, _ticks(move.strike)
 
     def _boss_strike(self, move: Move) -> None:
-        b, p = self.boss, self.player
+        b = self.boss
         if move.step and self.distance > 1.4:
             b.x += math.cos(b.facing) * move.step / b.total
             b.y += math.sin(b.facing) * move.step / b.total
@@ -409,8 +407,6 @@ class Fight:
         if b.follow_ups == 0 and not move.leap and self.rng.random() < self.phase.follow_up:
             b.follow_ups += 1
             self._choose_move()
-        if p.health <= 0:
-            p.state = "down"
 
     def _in_blow(self, move: Move) -> bool:
         b, p = self.boss, self.player

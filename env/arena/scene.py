@@ -227,8 +227,7 @@ class Scene:
         ]
         self._card(6.46, -4.22, 1.08, 1.08, (0.05, 0.05, 0.07))
         self.skill_fill = self._card(6.54, -4.14, 0.92, 0.92, (1, 1, 1))
-        self.name = self._text(self.task.title, 0, 4.12 + 0.28, 0.30)
-        self.name.set_z(4.12 - 0.50)
+        self._text(self.task.title, 0, 3.62, 0.30)
         self.banner = self._text("", 0, 0.3, 1.3)
 
     def _card(self, x: float, y: float, w: float, h: float, color: Color) -> NodePath:
@@ -290,7 +289,7 @@ class Scene:
         heading = math.degrees(b.facing) - 90
         self.boss.root.set_pos_hpr(b.x, b.y, 0, heading, 0, 0)
         self.shadows[0].set_pos(b.x, b.y, 0)
-        tint = [c * 1.0 for c in self.boss_tint]
+        tint = list(self.boss_tint)
         if b.frozen:
             tint = [0.45, 0.85, 1.6]
         elif b.flash:
@@ -306,13 +305,9 @@ class Scene:
                 fill.hide()
                 continue
             share = max(0.02, progress) if b.stage == "windup" else 1.0
-            x, y = (
-                (b.x, b.y)
-                if not leap or progress >= LEAP_OFF or b.stage == "strike"
-                else (fight.player.x, fight.player.y)
-            )
-            if leap and b.stage == "windup" and progress >= LEAP_OFF:
-                x, y = b.target_x, b.target_y
+            x, y = b.x, b.y
+            if leap and b.stage == "windup":  # where it will land: at the fighter's feet, until it is in the air
+                x, y = (b.target_x, b.target_y) if progress >= LEAP_OFF else (fight.player.x, fight.player.y)
             for node in (area, fill):
                 node.show()
                 node.set_pos_hpr(x, y, 0, heading, 0, 0)
