@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.stats import mean, wilson_interval
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame, Policy
 from combatvla.report import emit, percentile, progress, table
+from combatvla.stats import mean, wilson_interval
 
 if TYPE_CHECKING:
     import gymnasium

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.stats import mean, wilson_interval
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.report import emit, table
+from combatvla.stats import mean, wilson_interval
 
 if TYPE_CHECKING:
     from agent.loop import Episode
