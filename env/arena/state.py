@@ -17,8 +17,21 @@ from env.tasks import KINDS, MAX_MOVES, MAX_PHASES, MAX_SHOTS, Task
 TICK_HZ = 60
 
 RESULTS = (None, "win", "loss", "timeout")
-PLAYER_STATES = ("idle", "moving", "light", "charge", "heavy", "dodge", "heal", "skill", "block", "hurt", "broken",
-                 "deathblow", "down")
+PLAYER_STATES = (
+    "idle",
+    "moving",
+    "light",
+    "charge",
+    "heavy",
+    "dodge",
+    "heal",
+    "skill",
+    "block",
+    "hurt",
+    "broken",
+    "deathblow",
+    "down",
+)
 """`charge`: the heavy attack is held back and grows; `broken`: the guard is; the last, `down`, is the end."""
 STAGES = ("idle", "windup", "strike", "recover", "broken", "down")
 """Of the boss. `broken`: its posture is gone, and a light attack is a deathblow."""
@@ -119,8 +132,22 @@ LONG_AGO = 999
 """The counters of "ticks since" stop here."""
 
 MOVE = np.dtype(
-    [(n, "f8") for n in ("hold_low", "hold_high", "reach", "half_arc", "damage", "near", "far", "step", "posture",
-                         "shot_speed", "chain")]
+    [
+        (n, "f8")
+        for n in (
+            "hold_low",
+            "hold_high",
+            "reach",
+            "half_arc",
+            "damage",
+            "near",
+            "far",
+            "step",
+            "posture",
+            "shot_speed",
+            "chain",
+        )
+    ]
     + [("then", "f8", (MAX_MOVES,))]
     + [(n, "i4") for n in ("kind", "windup", "strike", "recover", "perilous", "shots")],
     align=True,
@@ -130,8 +157,19 @@ PHASE = np.dtype(
     + [("weights", "f8", (MAX_MOVES,))],
     align=True,
 )
-PLAYER_NUMBERS = ("health", "heal_amount", "speed", "sprint_speed", "stamina", "stamina_regen", "sprint_cost",
-                  "skill_range", "posture", "posture_regen", "damage_scale")
+PLAYER_NUMBERS = (
+    "health",
+    "heal_amount",
+    "speed",
+    "sprint_speed",
+    "stamina",
+    "stamina_regen",
+    "sprint_cost",
+    "skill_range",
+    "posture",
+    "posture_regen",
+    "damage_scale",
+)
 BOSS_NUMBERS = ("health", "speed", "radius", "keep", "posture", "posture_regen")
 TABLE = np.dtype(
     [("player", [(n, "f8") for n in PLAYER_NUMBERS]
