@@ -59,14 +59,18 @@ def flat(points: np.ndarray, triangles: Sequence[Sequence[int]], color: Color, n
     return _geometry(points, colors, np.asarray(triangles), name)
 
 
-def solid(points: np.ndarray, triangles: np.ndarray, color: Color, name: str) -> NodePath:
-    """Flat-shaded triangles: every face has its own brightness. Faces without an area are left out."""
+def solid(points: np.ndarray, triangles: np.ndarray, color, name: str, light: np.ndarray = LIGHT) -> NodePath:
+    """Flat-shaded triangles: every face has its own brightness. Faces without an area are left out.
+
+    `color`: one for all, or one a face `[T, 3]`; `light`: the direction that it comes from."""
     corners = np.asarray(points, float)[np.asarray(triangles)]  # [T, 3, 3]
+    color = np.broadcast_to(np.asarray(color, float), (len(corners), 3))
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normal, axis=1, keepdims=True)
-    corners, normal = corners[length[:, 0] > 1e-9], (normal / np.maximum(length, 1e-12))[length[:, 0] > 1e-9]
-    light = AMBIENT + (1 - AMBIENT) * np.clip(normal @ LIGHT, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
-    face = np.clip(np.asarray(color)[None] * light[:, None], 0, 1)
+    seen = length[:, 0] > 1e-9
+    corners, color, normal = corners[seen], color[seen], (normal / np.maximum(length, 1e-12))[seen]
+    bright = AMBIENT + (1 - AMBIENT) * np.clip(normal @ light, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
+    face = np.clip(color * bright[:, None], 0, 1)
     colors = np.repeat(np.hstack([face, np.ones((len(face), 1))]), 3, axis=0)
     # The triangles of one flat face share their vertices: fewer for the renderer to move.
     rows, index = np.unique(np.hstack([corners.reshape(-1, 3), colors]).round(6), axis=0, return_inverse=True)
