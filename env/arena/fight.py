@@ -1,4 +1,4 @@
-"""One fight: its state, what it tells of itself, and how it is saved and restored. The rules are in `env.arena.rules`."""
+"""One fight: its state, what it tells of itself, saving and restoring. The rules are in `env.arena.rules`."""
 
 from __future__ import annotations
 
@@ -152,14 +152,19 @@ class Fight:
         return list(self.task.boss.moves).index(name)
 
     def truth(self) -> dict:
-        """The true state as plain JSON values, for labels, rewards, logs and scripted players: no observation."""
+        """The true state as plain JSON values, for labels, rewards, logs and scripted players: no observation.
+
+        `boss`: `impact_ms` until the wind-up becomes a strike (0 in the strike, -1 when no blow is on its way),
+        `flight_ms` more until a shot arrives, `idle_ms` until it may attack again, `feint` when this wind-up will be
+        broken off, `threat_m` metres within which the move can hit.
+        """
         v, task = self.read(), self.task
         p, b = v.player, v.boss
         name = _names(task)[b.move]
         move: Move | None = task.boss.moves.get(name)
         stage = "frozen" if b.frozen else STAGES[b.stage]
         distance = math.hypot(b.x - p.x, b.y - p.y)
-        impact = round((b.total - b.t) * TICK_MS) if stage == "windup" else 0 if stage == "strike" else None
+        impact = round((b.total - b.t) * TICK_MS) if stage == "windup" else 0 if stage == "strike" else -1
         return {
             "task": task.name,
             "rules": task.rules,
@@ -192,13 +197,26 @@ class Fight:
                 "left_ms": round((b.frozen or b.total - b.t) * TICK_MS) if b.frozen or b.total else 0,
                 "feint": b.feint > 0,
                 "perilous": bool(move and (move.perilous or move.kind == "grab")),
-                "threat_m": move.reach + move.step + 0.9 if move else 0.0,
+                "threat_m": _threat_m(move),
+                "flight_ms": round(max(0.0, distance - 1.6) / move.shot_speed * 1000) if _throws(move) else 0,
+                "idle_ms": round(b.idle_left * TICK_MS) if stage == "idle" else 0,
             },
             "shots": [_shot(s, p) for s in v.shots if s.left],
             "distance": round(distance, 3),
             "damage_dealt": v.damage_dealt / task.boss.health,
             "damage_taken": v.damage_taken / task.player.health,
         }
+
+
+def _throws(move: Move | None) -> bool:
+    return move is not None and move.kind == "ranged"
+
+
+def _threat_m(move: Move | None) -> float:
+    """Metres from the boss within which the move can still hit somebody, its own step or flight included."""
+    if move is None:
+        return 0.0
+    return move.reach + move.step + (1.6 if move.kind == "leap" else 0.9)
 
 
 def _shot(shot: ShotView, p: PlayerView) -> dict:

@@ -55,7 +55,7 @@ STEP_TO, STEP_TOTAL, STEP_METRES = 14, 24, 2.4
 """Blade: the dodge is a short step, safe for 0.2 s."""
 PARRY = 12
 """Blade: a block pressed at most this long before the blow parries it: 0.2 s."""
-SPAM = 24
+SPAM = 10
 """Blade: a block pressed again this soon after the last one parries nothing."""
 BLOCK_SPEED = 0.45
 GUARD_BROKEN = 66
