@@ -21,7 +21,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("benchmark.demo", "watch the shipped policy fight a boss in a window"),
     "doctor": Command("benchmark.doctor", "say what works on this machine, and how to mend what does not"),
     "tracker record": Command("tracker.record", "record a game window and your keys into a session"),
-    "tracker demonstrate": Command("training.demonstrate", "let the reference player press real keys, and record that"),
+    "tracker demonstrate": Command("training.demonstrate", "let a scripted player press real keys, and record that"),
     "tracker check": Command("tracker.check", "check a session: what it holds, and whether it is sound"),
     "tracker align": Command("tracker.align", "turn sessions into an action-of-thought dataset"),
     "env play": Command("env.play", "play the Arena yourself, in a window"),

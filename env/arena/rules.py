@@ -20,7 +20,7 @@ import numpy as np
 
 from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS, Action
 from env.arena.jit import jit
-from env.arena.state import BIT, LONG_AGO, NO_MOVE, PLAYER_STATES, STAGES, TICK_HZ
+from env.arena.state import BIT, LEAP_OFF, LONG_AGO, NO_MOVE, PLAYER_STATES, STAGES, TICK_HZ
 from env.tasks import KINDS, MAX_SHOTS
 
 # Words as numbers: compiled code has no strings.
@@ -65,8 +65,6 @@ BOSS_BROKEN = 170
 BOSS_GUARD = 0.3
 """Blade: the share of a blow's damage that goes through the guard of a boss that stands idle."""
 
-LEAP_OFF = 0.55
-"""The share of a leap's wind-up after which the boss is in the air."""
 COMMITTED = 0.75
 """The share of a wind-up after which the boss turns no more: stepping aside works."""
 FEINT_AT = 0.62

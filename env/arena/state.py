@@ -36,6 +36,8 @@ PLAYER_STATES = (
 STAGES = ("idle", "windup", "strike", "recover", "broken", "down")
 """Of the boss. `broken`: its posture is gone, and a light attack is a deathblow."""
 NO_MOVE = -1
+LEAP_OFF = 0.55
+"""The share of a leap's wind-up after which the boss is in the air."""
 
 SHOT = np.dtype([("x", "f8"), ("y", "f8"), ("vx", "f8"), ("vy", "f8"), ("left", "i4"), ("move", "i4")], align=True)
 """One shot in the air, metres and metres a tick; `left`: ticks until it falls, 0 for none."""

@@ -50,9 +50,10 @@ def answers(args: Args) -> Iterator:
     from combatvla.aot import AoT, encode
     from combatvla.profiles import load_profile
     from combatvla.vision import FrameSpec
+    from env.arena.fight import Fight
     from env.arena.render import Renderer
-    from env.arena.rules import TICK_HZ, Fight
-    from env.players import RandomPlayer, ReferencePlayer, best_plan
+    from env.arena.state import TICK_HZ
+    from env.players import RandomPlayer, ReactionPlayer, best_plan
     from env.tasks import TEST_SEED_START, load_task
     from tracker.dataset import Message, Part, chat_row, encode_png
     from tracker.explain import explain, questions
@@ -74,12 +75,12 @@ def answers(args: Args) -> Iterator:
         if seed >= TEST_SEED_START:
             raise UserError(f"seeds from {TEST_SEED_START} on are held out for measuring: choose a lower --first-seed")
         rng = random.Random(f"data/{seed}")
-        fight, chaos, reference = Fight(task, seed), RandomPlayer(seed), ReferencePlayer()
-        reference.reset(seed)
+        fight, chaos, reaction = Fight(task, seed), RandomPlayer(seed), ReactionPlayer()
+        reaction.reset(seed)
         renderer = renderers[rng.choice(SIZES)]
         mistakes = rng.choice((0.0, 0.05, 0.15, 0.35, 0.6))
         learner_plays = learner is not None and rng.random() < 0.5
-        late = rng.random() < 0.3  # plays as the reference player does: late and sometimes wrong
+        late = rng.random() < 0.3  # plays as the reaction player does: late and sometimes wrong
         latency = rng.uniform(0, 7)
         # Fights begin anywhere, so that low health and empty stocks are seen as often as full ones.
         fight.player.health *= rng.choice((1.0, 1.0, rng.uniform(0.1, 1.0)))
@@ -119,7 +120,7 @@ def answers(args: Args) -> Iterator:
                 new = chaos.decide([]).plan
                 busy_until = fight.tick_count + new.duration_ms * TICK_HZ // 1000
             elif late:
-                new = reference.decide([], truth=truth).plan
+                new = reaction.decide([], truth=truth).plan
             for tick in range(6):
                 if tick == round(min(latency, 5)) and new is not None:
                     plan, began = new, fight.tick_count
