@@ -74,6 +74,6 @@ def play_out(
 def avoiding(
     fight: Fight, plans: Sequence[Plan] = ANSWERS, *, latency_ms: float = 0.0, horizon_ms: float = 1500.0
 ) -> list[Plan]:
-    """Those of `plans` that take no damage within the horizon, in their order. The arguments are those of `play_out`."""
+    """Those of `plans` that take no damage within the horizon, in their order; the arguments are as in `play_out`."""
     endings = play_out(fight, plans, latency_ms=latency_ms, horizon_ms=horizon_ms)
     return [ending.plan for ending in endings if ending.damage_taken == 0]

@@ -35,7 +35,7 @@ class Eyes:
         if observation not in OBSERVATIONS:
             raise UserError(f"expected observation 'array' or 'dict', got {observation!r}")
         self.width, self.height, self.observation = int(width), int(height), observation
-        self.pictures: deque[tuple[int, np.ndarray]] = deque(maxlen=int(frames))
+        self.pictures: deque[tuple[float, np.ndarray]] = deque(maxlen=int(frames))
         """Of each picture the tick and the pixels. The pixels are never changed, so that states may share them."""
         self._renderer: Renderer | None = None
 
@@ -56,9 +56,13 @@ class Eyes:
         return self._renderer.draw(fight)
 
     def look(self, fight: Fight) -> np.ndarray | dict[str, np.ndarray]:
-        """Takes the picture of the moment and gives the observation."""
+        """Draws the moment and gives the observation."""
+        return self.take(fight.tick_count, self.draw(fight))
+
+    def take(self, tick: float, pixels: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
+        """Keeps `pixels`, uint8[height, width, 3], as the picture of `tick`, and gives the observation."""
         pictures = self.pictures
-        pictures.append((fight.tick_count, self.draw(fight)))
+        pictures.append((tick, pixels))
         while len(pictures) < pictures.maxlen:  # a fight begins as if all had stood still
             pictures.append(pictures[-1])
         if self.observation == "array":

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 
 from env.arena.jit import jit
-from env.arena.rules import LEAP_OFF
-from env.arena.state import PLAYER_STATES, STAGES, TICK_HZ
+from env.arena.state import LEAP_OFF, PLAYER_STATES, STAGES, TICK_HZ
 from env.tasks import KINDS, MAX_SHOTS
 
 LIMIT = 10.0

@@ -38,7 +38,7 @@ class SavedState:
     fight: bytes
     generator: dict[str, Any]
     charged_ms: float | None
-    pictures: tuple[tuple[int, np.ndarray], ...]
+    pictures: tuple[tuple[float, np.ndarray], ...]
 
 
 class ArenaEnv(gym.Env):
