@@ -79,7 +79,7 @@ def make_player(name: str):
 
     kinds = {
         "random": players.RandomPlayer,
-        "reaction": getattr(players, "ReactionPlayer", None) or players.ReferencePlayer,
+        "reaction": players.ReactionPlayer,
         "oracle": players.OraclePlayer,
     }
     return kinds[name]()
