@@ -49,7 +49,8 @@ def _enemy(boss: Mapping[str, Any]) -> str:
         return f"{move} " + ("lands now" if left <= NOW_MS else "comes soon" if left <= SOON_MS else "begins")
     if stage == "strike":
         return f"{move} strikes"
-    return {"recover": "enemy is open", "frozen": "enemy is frozen", "broken": "enemy is broken"}.get(stage, "enemy waits")
+    calm = {"recover": "enemy is open", "frozen": "enemy is frozen", "broken": "enemy is broken"}
+    return calm.get(stage, "enemy waits")
 
 
 def _distance(metres: float) -> str:

@@ -16,7 +16,7 @@ import combatvla
 from combatvla.actions import Action
 from combatvla.aot import decode
 from combatvla.errors import UserError
-from env.arena.rules import Fight
+from env.arena.fight import Fight
 from env.tasks import TEST_SEED_START, load_task
 from tracker.align import main as align
 from tracker.check import check
