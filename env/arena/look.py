@@ -6,10 +6,23 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Color = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+_Share = Annotated[float, Field(ge=0, le=1)]
+Color = tuple[_Share, _Share, _Share]
 
-_BIPED = ("overhead", "side", "low_side", "thrust", "crouch", "spin", "uppercut", "open_arms", "throw", "stomp", "cast",
-          "cross")
+_BIPED = (
+    "overhead",
+    "side",
+    "low_side",
+    "thrust",
+    "crouch",
+    "spin",
+    "uppercut",
+    "open_arms",
+    "throw",
+    "stomp",
+    "cast",
+    "cross",
+)
 GESTURES: dict[str, tuple[str, ...]] = {
     "biped": _BIPED,
     "robed": _BIPED,

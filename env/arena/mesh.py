@@ -69,7 +69,9 @@ def solid(points: np.ndarray, triangles: np.ndarray, color, name: str, light: np
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     seen = length[:, 0] > 1e-9
     corners, color, normal = corners[seen], color[seen], (normal / np.maximum(length, 1e-12))[seen]
-    bright = AMBIENT + (1 - AMBIENT) * np.clip(normal @ light, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
+    # Front and back are lit alike: the fighter is seen from behind, its foe from the front.
+    facing = np.hstack([normal[:, :1], np.abs(normal[:, 1:2]), normal[:, 2:]]) @ (light[0], abs(light[1]), light[2])
+    bright = AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
     face = np.clip(color * bright[:, None], 0, 1)
     colors = np.repeat(np.hstack([face, np.ones((len(face), 1))]), 3, axis=0)
     # The triangles of one flat face share their vertices: fewer for the renderer to move.
@@ -131,6 +133,23 @@ def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int =
     steps = [math.pi * i / rings - math.pi / 2 for i in range(rings + 1)]
     profile = [(radius * math.cos(s), radius * math.sin(s)) for s in steps]
     return lathe(profile, color, sides, at, name)
+
+
+def loft(
+    rings: Sequence[tuple[float, float, float, float]], color: Color, sides: int = 8, name: str = "loft"
+) -> NodePath:
+    """A closed solid through ellipses (half width x, half depth y, height z, forward shift) from the bottom up."""
+    turns = (np.arange(sides) + 0.5) * math.tau / sides
+    points = [(math.cos(t) * x, math.sin(t) * y + shift, z) for x, y, z, shift in rings for t in turns]
+    count, faces = len(rings), []
+    for i in range(count - 1):
+        for k in range(sides):
+            a, b = i * sides + k, i * sides + (k + 1) % sides
+            faces += [(a, b, b + sides), (a, b + sides, a + sides)]
+    for k in range(1, sides - 1):
+        top = (count - 1) * sides
+        faces += [(0, k + 1, k), (top, top + k, top + k + 1)]
+    return solid(np.array(points), np.array(faces), color, name)
 
 
 def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, name: str = "rod") -> NodePath:
