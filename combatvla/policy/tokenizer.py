@@ -44,8 +44,9 @@ BASE_CORPUS = (
     "system",
     "user",
     "assistant",
-    "the enemy winds up a quick, slam, delayed, sweep, thrust, leap, grab, ranged: step back, dodge, sidestep, punish, close in, strike, wait",
-    "health is low, stamina is low, near, far, left, right, heal, block, skill ready, light attack, heavy attack",
+    "the enemy winds up a quick, slam, delayed, sweep, thrust, leap, grab, ranged",
+    "step back, dodge, sidestep, block, punish, close in, strike, wait",
+    "health is low, stamina is low, near, far, left, right, heal, skill ready, light attack, heavy attack",
 )
 
 
