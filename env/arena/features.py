@@ -16,7 +16,7 @@ LIMIT = 10.0
 _SHOT = ("forward", "right", "speed_forward", "speed_right", "left_s")
 FEATURES: tuple[str, ...] = (
     "blade", "time", "distance", "centre_forward", "centre_right",
-    "player_health", "player_stamina", "player_posture", "player_heals", "player_cooldown_s", "player_invulnerable_s",
+    "player_health", "player_stamina", "player_posture", "player_heals", "player_cooldown", "player_invulnerable_s",
     "player_charge_s", "player_guard_s", "player_progress", "player_busy_s",
     "boss_health", "boss_posture", "boss_phase", "boss_frozen_s", "boss_facing_cos", "boss_facing_sin",
     "boss_progress", "boss_left_s", "boss_feint", "target_forward", "target_right",
@@ -47,7 +47,7 @@ def observe(fights, tables, which, out):
         o[3], o[4] = -(p.x * fx + p.y * fy) / 10, -(p.x * fy - p.y * fx) / 10
         o[5], o[6] = p.health / t.player.health, p.stamina / t.player.stamina
         o[7], o[8] = p.posture / t.player.posture, p.heals
-        o[9], o[10] = p.cooldown / TICK_HZ, p.invulnerable / TICK_HZ
+        o[9], o[10] = p.cooldown / t.player.skill_cooldown, p.invulnerable / TICK_HZ
         o[11], o[12] = p.charge / TICK_HZ, p.guard / TICK_HZ
         if p.total:
             o[13], o[14] = p.t / p.total, (p.total - p.t) / TICK_HZ

@@ -179,9 +179,8 @@ class ArenaEnv(gym.Env):
             from env.arena.window import ArenaWindow
 
             profile = load_profile("arena" if self.task.rules == "staff" else "blade")
-            self._window = ArenaWindow(
-                f"{profile.title} – {self.task.title}", self.eyes.width, self.eyes.height, profile
-            )
+            title, eyes = f"{profile.title} – {self.task.title}", self.eyes
+            self._window = ArenaWindow(title, eyes.width, eyes.height, profile, self.task.rules)
         if not self._window.open:
             return
         self._window.poll()
