@@ -16,8 +16,8 @@ from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.report import emit, progress, table
 from combatvla.stats import mean, wilson_interval
+from env.players import PLAYERS
 
-PLAYERS = ("random", "reaction", "oracle")
 PERIOD_MS = 100
 CHUNK = 20
 """Fights that a process takes at a time."""
@@ -25,7 +25,7 @@ RANDOM_AT_MOST, ORACLE_AT_LEAST = 0.02, 0.95
 REACTION = {"easy": 0.95, "middle": 0.75, "hard": 0.50, "very hard": 0.25}
 REACTION_WITHIN = 0.10
 """The tiers lie 0.20 and more apart, so this near no fight is taken for one of the next tier."""
-MARKER = "<!-- CALIBRATION -->"
+BEGIN, END = "<!-- CALIBRATION -->", "<!-- /CALIBRATION -->"
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Args:
     workers: int = 0
     """Processes that fight at once; 0: as many as there are cores."""
     write: Path | None = None
-    """Puts the table into this page, between its two markers `<!-- CALIBRATION -->`."""
+    """Puts the table into this page, between its lines `<!-- CALIBRATION -->` and `<!-- /CALIBRATION -->`."""
     json: bool = False
     """Print the result as one JSON object on the last line."""
 
@@ -96,7 +96,7 @@ def play(job: Job) -> list[Outcome]:
     from env.arena.state import TICK_HZ
     from env.tasks import load_task
 
-    task, player = load_task(job.task), make_player(job.player)
+    task, player = load_task(job.task), PLAYERS[job.player]()
     late, period = round(job.latency_ms * TICK_HZ / 1000), round(PERIOD_MS * TICK_HZ / 1000)
     outcomes = []
     for seed in job.seeds:
@@ -167,10 +167,10 @@ def says_rate(figures: dict[str, Any]) -> str:
     return f"{figures['success_rate']:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def show(rows: list[dict[str, Any]]) -> None:
+def show(rows: list[dict[str, Any]], fights: int) -> None:
     columns = ["task", "tier", "player", "success [95 %]", "target", "", "timeouts", "damage taken", "fight s"]
     table(
-        f"{rows[0]['players'][next(iter(rows[0]['players']))]['fights']} fights for each task and player",
+        f"{fights} fights for each task and player",
         columns,
         [
             [
@@ -216,17 +216,19 @@ def markdown(rows: list[dict[str, Any]], fights: int, first_seed: int, latency_m
     return "\n".join(out)
 
 
-def around_markers(page: Path) -> tuple[str, str]:
+def around_table(page: Path) -> tuple[str, str]:
     """What stands before and behind the table of `page`. `UserError` when it cannot be read or has no such place."""
     try:
-        parts = page.read_text(encoding="utf-8").split(MARKER)
+        text = page.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UserError(f"--write {page}: cannot read the page ({error}); name a text file that exists") from error
-    if len(parts) != 3:
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
         raise UserError(
-            f"--write {page}: expected two lines {MARKER}, found {len(parts) - 1}; put them where the table belongs"
+            f"--write {page}: expected a line {BEGIN} and later a line {END}; put them where the table belongs"
         )
-    return parts[0] + MARKER, MARKER + parts[2]
+    return before + begin, end + after
 
 
 def check_args(args: Args) -> tuple[list[str], list[str]]:
@@ -257,7 +259,7 @@ def main(argv: list[str]) -> int:
     args = parse(Args, argv, "env calibrate")
     asked, players = check_args(args)
     if args.write is not None:
-        around_markers(args.write)  # refuses a wrong page before the long run, not after it
+        around_table(args.write)  # refuses a wrong page before the long run, not after it
     seeds = range(TEST_SEED_START, TEST_SEED_START + args.fights)
     chunks = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)]
     jobs = [Job(task, player, chunk, args.latency_ms) for task in asked for player in players for chunk in chunks]
@@ -273,11 +275,11 @@ def main(argv: list[str]) -> int:
         rows.append(
             {"number": task.number, "task": task.name, "tier": task.tier, "rules": task.rules, "players": figures}
         )
-    show(rows)
+    show(rows, args.fights)
     missed = [f"{row['task']} {p}" for row in rows for p, figures in row["players"].items() if not figures["met"]]
     print(f"targets missed: {', '.join(missed) or 'none'}")
     if args.write is not None:
-        before, after = around_markers(args.write)
+        before, after = around_table(args.write)
         text = markdown(rows, args.fights, seeds[0], args.latency_ms)
         args.write.write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
         print(f"written to {args.write}")

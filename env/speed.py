@@ -182,6 +182,10 @@ MAKERS: dict[str, Callable[[str], tuple[Callable[[], int], Callable[[], None]]]]
 }
 
 
+def has_vizdoom() -> bool:
+    return importlib.util.find_spec("vizdoom") is not None
+
+
 def step_vizdoom() -> Callable[[], int]:
     """A function that takes one random decision in ViZDoom: `FRAME_SKIP` tics, and the picture of the last one."""
     import vizdoom
@@ -308,7 +312,7 @@ def main(argv: list[str]) -> int:
         raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
     if not 0 < args.seconds <= 86_400:
         raise UserError(f"--seconds must lie above 0 and be at most 86400, got {args.seconds:g}")
-    doom = importlib.util.find_spec("vizdoom") is not None
+    doom = has_vizdoom()
     turns = measure(tasks, args.seconds, doom)
     record = summarize(turns)
     table(
