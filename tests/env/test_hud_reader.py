@@ -1,0 +1,181 @@
+"""Reading a HUD off the picture: drawn by hand under every disturbance, and the Arena's own in real fights."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from combatvla.profiles import GameProfile
+from env.hud_reader import HudReader, HudScore, letters_of
+from env.rewards import Rewards
+
+RED, GOLD, GREY, BACK = (217, 41, 31), (250, 158, 26), (200, 200, 205), (10, 10, 13)
+SIZES = [(1280, 720), (1000, 563), (640, 360)]
+
+
+def profile(**hud: dict) -> GameProfile:
+    return GameProfile(name="drawn", title="Drawn", keys={"dodge": "space"}, prompt="?", hud=hud)
+
+
+def bar(color=RED, fill="right", **more) -> dict:
+    return {"kind": "bar", "x": 0.2, "y": 0.05, "w": 0.6, "h": 0.035, "color": color, "fill": fill, **more}
+
+
+def scene(width: int, height: int, seed: int = 0) -> np.ndarray:
+    """A picture with nothing in it: blurred patches of all colours."""
+    rng = np.random.default_rng(seed)
+    return cv2.resize(rng.integers(0, 256, (9, 16, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def paint(pixels: np.ndarray, entry: dict, share: float) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    left, right = entry["x"] * width, (entry["x"] + entry["w"]) * width
+    top, bottom = round(entry["y"] * height), round((entry["y"] + entry["h"]) * height)
+    pixels[top - 3 : bottom + 3, round(left) - 3 : round(right) + 3] = BACK
+    ends = {
+        "right": (left, left + share * (right - left)),
+        "left": (right - share * (right - left), right),
+        "center": ((left + right - share * (right - left)) / 2, (left + right + share * (right - left)) / 2),
+    }[entry["fill"]]
+    pixels[top:bottom, round(ends[0]) : round(ends[1])] = entry["color"]
+    return pixels
+
+
+def blend(pixels, color, alpha) -> np.ndarray:
+    return cv2.addWeighted(pixels, 1 - alpha, np.full_like(pixels, color), alpha, 0)
+
+
+def vignette(pixels) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    return (pixels * np.clip(1.25 - 0.55 * np.hypot(x, y), 0, 1)[..., None]).astype(np.uint8)
+
+
+def sparks(pixels) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    height, width = pixels.shape[:2]
+    for x in rng.integers(0, width, 8):
+        cv2.circle(pixels, (int(x), int(0.07 * height)), height // 90, (120, 255, 160), -1)
+    return pixels
+
+
+DISTURBED = {
+    "as it is": lambda p: p,
+    "white flash": lambda p: blend(p, (255, 255, 255), 0.3),
+    "red tint": lambda p: blend(p, (200, 0, 0), 0.25),
+    "blue tint": lambda p: blend(p, (40, 80, 255), 0.25),
+    "dimmed": lambda p: blend(p, (0, 0, 0), 0.35),
+    "vignette": vignette,
+    "sparks": sparks,
+    "scaled": lambda p: cv2.resize(cv2.resize(p, None, fx=0.6, fy=0.6), p.shape[1::-1]),
+    "video": lambda p: cv2.imdecode(cv2.imencode(".jpg", p, [cv2.IMWRITE_JPEG_QUALITY, 70])[1], cv2.IMREAD_COLOR),
+}
+
+
+@pytest.mark.parametrize("disturbance", DISTURBED)
+@pytest.mark.parametrize(("color", "fill"), [(RED, "right"), (GOLD, "center"), (GREY, "left")])
+def test_a_bar_is_read_at_every_size_under_every_disturbance(disturbance, fill, color):
+    entry = bar(color, fill)
+    reader = HudReader(profile(health=entry))
+    for width, height in SIZES:
+        for share in (0.0, 0.11, 0.83, 1.0):
+            pixels = DISTURBED[disturbance](paint(scene(width, height), entry, share))
+            read = reader.read(pixels)["health"]
+            assert abs(read - share) <= 3 / (0.6 * width), (width, share, read)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_no_bar_is_not_read(size):
+    reader = HudReader(profile(health=bar(), posture=bar(GOLD, "center")))
+    for seed in range(20):
+        assert all(math.isnan(v) for v in reader.read(scene(*size, seed)).values())
+    for shade in (150, 255):
+        assert all(math.isnan(v) for v in reader.read(np.full((*size[::-1], 3), shade, np.uint8)).values())
+    half_covered = paint(scene(*size), bar(), 0.7)
+    half_covered[:, size[0] // 3 : size[0] * 2 // 3] = (90, 160, 70)
+    assert math.isnan(reader.read(half_covered)["health"])
+
+
+def test_pips_are_counted():
+    entry = {"kind": "count", "of": 5, "x": 0.3, "y": 0.9, "w": 0.2, "h": 0.05, "color": (64, 230, 89)}
+    reader = HudReader(profile(heals=entry))
+    for width, height in SIZES:
+        for lit in range(6):
+            pixels = scene(width, height)
+            for k in range(5):
+                color = (64, 230, 89) if k < lit else (16, 46, 27)
+                middle = (round((0.3 + 0.2 * (k + 0.5) / 5) * width), round(0.925 * height))
+                cv2.circle(pixels, middle, round(0.02 * height), color, -1)
+            assert reader.read(pixels)["heals"] == lit
+            assert reader.read(blend(pixels, (255, 255, 255), 0.3))["heals"] == lit
+
+
+def words(text: str, width: int, height: int, seed: int = 0) -> np.ndarray:
+    """A scene with `text` across the middle."""
+    pixels, scale = scene(width, height, seed), height / 200
+    thick = max(1, round(4 * scale))
+    (w, h), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+    at = ((width - w) // 2, (height + h) // 2)
+    return cv2.putText(pixels, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 214, 110), thick)
+
+
+def test_a_banner_is_told_from_another_word_and_from_play():
+    region = {"kind": "banner", "x": 0.3, "y": 0.4, "w": 0.4, "h": 0.2, "color": (255, 214, 110), "share": (0.02, 0.6)}
+    plain = profile(win=region).hud["win"]
+    reader = HudReader(profile(win=region | {"letters": letters_of(plain, words("VICTORY", 1280, 720))}))
+    for width, height in SIZES:
+        for seed in range(20):
+            assert reader.read(words("VICTORY", width, height, seed))["win"]
+            assert not reader.read(words("DEFEATED", width, height, seed))["win"]
+            assert not reader.read(scene(width, height, seed))["win"]
+        assert not reader.read(np.full((height, width, 3), (255, 214, 110), np.uint8))["win"]
+
+
+@pytest.mark.parametrize(
+    ("reading", "result", "running"),
+    [
+        ({"health": 0.5, "boss_health": 0.5}, None, True),
+        ({"health": 0.5, "boss_health": 0.0}, "win", False),
+        ({"health": 0.0, "boss_health": 0.5}, "loss", False),
+        ({"health": 0.0, "boss_health": 0.0}, None, False),  # dark all over: a menu, say
+        ({"health": math.nan, "boss_health": 0.0}, None, False),
+        ({"health": 0.5, "boss_health": math.nan}, None, False),
+    ],
+)
+def test_without_banners_an_empty_bar_tells_the_result(reading, result, running):
+    reader = HudReader(profile(health=bar(), boss_health=bar()))
+    assert reader.result(reading) == result and reader.running(reading) == running
+
+
+def test_banners_overrule_the_bars():
+    banner = {"kind": "banner", "x": 0.3, "y": 0.4, "w": 0.4, "h": 0.2, "color": RED}
+    reader = HudReader(profile(health=bar(), boss_health=bar(), win=banner, timeout=banner))
+    reading = {"health": 0.5, "boss_health": 0.0, "win": False, "timeout": False}
+    assert reader.result(reading) is None  # a boss with a second life
+    assert reader.result(reading | {"win": True}) == "win"
+    assert reader.result(reading | {"timeout": True}) == "timeout"
+
+
+def test_the_score_has_the_terms_of_the_arena():
+    heals = {"kind": "count", "of": 3, "x": 0, "y": 0, "w": 1, "h": 1, "color": RED, "worth": 0.4}
+    game = profile(health=bar(), boss_health=bar(), heals=heals)
+    score = HudScore(game, {"health": 1.0, "boss_health": 1.0, "heals": 3}, Rewards())
+
+    def add(health: float, boss: float, heals: int, result: str | None = None) -> dict[str, float]:
+        score.add({"health": health, "boss_health": boss, "heals": heals}, result, 0.01)
+        assert score.reward == pytest.approx(sum(score.terms.values()))
+        return {k: round(v, 3) for k, v in score.terms.items() if v and k != "time"}
+
+    assert add(0.8, 0.95, 3) == {"damage_dealt": 0.05, "damage_taken": -0.2}
+    assert add(0.798, 0.948, 3) == {}  # noise
+    assert add(math.nan, math.nan, 3) == {}
+    assert add(1.0, 0.95, 2) == {"heal_wasted": -0.05}  # 0.2 of 0.4 was of use
+    assert add(0.4, 0.95, 2) == {"damage_taken": -0.6}
+    assert add(0.8, 0.95, 1) == {}
+    assert add(0.8, 1.0, 1) == {}  # the boss has healed
+    assert add(0.8, 0.0, 1, "win") == {"damage_dealt": 1.0, "win": 1.0}
+    assert score.sums["damage_dealt"] == pytest.approx(1.05) and score.sums["time"] == pytest.approx(-0.008)
+    assert set(score.terms) == set(Rewards.__dataclass_fields__)
