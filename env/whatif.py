@@ -19,6 +19,7 @@ from combatvla.actions import MOVES, WAIT_PLAN, Action, Plan
 from combatvla.errors import UserError
 from env.arena import rules
 from env.arena.fight import Fight
+from env.arena.gym import PLAN_LENGTH
 from env.arena.latency import is_latency, to_thinking_ticks
 from env.arena.state import RESULTS, to_ticks
 
@@ -46,7 +47,8 @@ class Ending:
 def play_out(
     fight: Fight, plans: Sequence[Plan], *, latency_ms: float = 0.0, horizon_ms: float = 1500.0
 ) -> list[Ending]:
-    """What comes of each plan within `horizon_ms` if it begins `latency_ms` from now; after its steps nothing is held.
+    """What comes of each plan within `horizon_ms` from now if it begins after `latency_ms`. After its last step nothing
+    is held.
 
     `fight` itself stays as it is. Futures are exact: the fight's own randomness is part of its state. `UserError` for
     times that are no finite number of milliseconds >= 0.
@@ -56,10 +58,10 @@ def play_out(
             raise UserError(f"expected {name} as a finite number of milliseconds >= 0, got {ms!r}")
     limit = to_ticks(fight.task.time_limit_s)
     states = np.repeat(fight.state.view(np.uint8)[None], len(plans), axis=0).view(fight.state.dtype).reshape(-1)
-    arrays = np.array([plan.to_array() for plan in plans], np.int64).reshape(len(plans), -1)
-    thinking = np.full(len(plans), to_thinking_ticks(latency_ms, limit))
-    which = np.zeros(len(plans), np.int64)
-    rules.decide(states, fight.table, which, arrays, thinking, to_thinking_ticks(horizon_ms, limit))
+    arrays = np.array([plan.to_array() for plan in plans], np.int64).reshape(len(plans), PLAN_LENGTH)
+    horizon = to_thinking_ticks(horizon_ms, limit)
+    thinking = np.full(len(plans), min(to_thinking_ticks(latency_ms, limit), horizon))
+    rules.decide(states, fight.table, np.zeros(len(plans), np.int64), arrays, thinking, horizon)
     return [
         Ending(
             plan,
