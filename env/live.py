@@ -11,7 +11,8 @@ from pathlib import Path
 
 from combatvla.desktop.base import Desktop, Window
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile
+from combatvla.profiles import GameProfile, load_profile
+from env.tasks import Task, load_task
 
 START_S = 30.0
 """Seconds the game has to open its window."""
@@ -19,17 +20,28 @@ TRUTH_FILE = "truth.jsonl"
 """The log of true states that the game leaves in its folder."""
 SAID_FILE = "game.txt"
 """What the game printed."""
+PROFILES = {"staff": "arena", "blade": "blade"}
+"""Of each rule set, the game profile of its window."""
+
+
+def profile_of(task: Task) -> GameProfile:
+    """Title and keys of the window in which `task` is fought."""
+    return load_profile(PROFILES[task.rules])
 
 
 @contextmanager
 def arena_window(folder: Path, task: str, seed: int, size: str, *options: str) -> Iterator[subprocess.Popen]:
     """`combatvla env play` with `options`, logging into `folder`; ended on the way out."""
+    from env.arena.fight import Fight
+
+    # On a fresh clone the rules are compiled now, once, and not while somebody waits for the window.
+    Fight(load_task(task), seed).run(0, 1)
     truth = folder / TRUTH_FILE
     truth.touch()  # whoever follows it need not wait for the game
-    command = ["env", "play", "--task", task, "--seed", str(seed), "--size", size, "--log", str(truth), *options]
+    what = ["--task", task, "--seed", str(seed), "--size", size, "--log", str(truth), "--plain", *options]
     with (folder / SAID_FILE).open("wb") as said:
         game = subprocess.Popen(
-            [sys.executable, "-m", "combatvla", *command],
+            [sys.executable, "-m", "combatvla", "env", "play", *what],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,

@@ -1,0 +1,96 @@
+"""Still pictures of the fights: each boss, and each of its attacks in the wind-up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from combatvla.errors import UserError
+from combatvla.report import progress
+from env.arena.fight import Fight
+from env.arena.rules import LEAP_OFF
+from env.arena.state import STAGES, to_ticks
+from env.tasks import Task
+
+if TYPE_CHECKING:
+    from env.arena.render import Renderer
+
+SEED = 3
+SIZE, TILE = (960, 540), (256, 144)
+HEAD, FOOT = 30, 20
+"""Pixels above a row of tiles and below each tile, for words."""
+PROGRESS = 0.72
+"""How far the shown wind-ups are; a leap is shown before it leaves the ground."""
+NEAREST, FARTHEST = 2.6, 5.5
+"""Metres between the two in a picture, within what the attack is chosen at."""
+BACK, INK, FAINT = (18, 19, 23), (240, 236, 224), (160, 164, 172)
+
+
+def winding_up(task: Task, name: str, seed: int = SEED) -> Fight:
+    """A fight at the moment when the boss winds up for the attack `name`."""
+    fight = Fight(task, seed)
+    move = task.boss.moves[name]
+    distance = min(max(sum(move.range) / 2, move.range[0], NEAREST), max(FARTHEST, move.range[0]))
+    fight.player.x, fight.player.y = 0.0, -distance / 2
+    boss = fight.boss
+    boss.x, boss.y, boss.facing = 0.0, distance / 2, -math.pi / 2
+    boss.stage, boss.move = STAGES.index("windup"), list(task.boss.moves).index(name)
+    boss.hold = round(sum(move.hold) / 2 * 60)
+    boss.total = to_ticks(move.windup) + boss.hold
+    boss.t = int(boss.total * (LEAP_OFF * 0.95 if move.kind == "leap" else PROGRESS))
+    return fight
+
+
+def write_pictures(tasks: Sequence[Task], folder: Path) -> list[Path]:
+    """Writes NAME.png a task and tasks.png with all attacks; the paths in this order. `UserError` if it cannot."""
+    from env.arena.render import Renderer
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        large, small = Renderer(*SIZE), Renderer(*TILE)
+        try:
+            paths, strips = [], []
+            with progress("pictures", len(tasks)) as advance:
+                for task in tasks:
+                    first = next(iter(task.boss.moves))
+                    paths.append(folder / f"{task.name}.png")
+                    Image.fromarray(large.draw(winding_up(task, first))).save(paths[-1], optimize=True)
+                    strips.append(_strip(task, small))
+                    advance(1, task.name)
+        finally:
+            large.close()
+            small.close()
+        paths.append(folder / "tasks.png")
+        _stack(strips).quantize(256).save(paths[-1], optimize=True)
+    except OSError as error:
+        raise UserError(f"the pictures cannot be written into {folder} ({error}); choose another folder") from error
+    return paths
+
+
+def _strip(task: Task, renderer: Renderer) -> Image.Image:
+    """One task: its title, and a row of its attacks."""
+    width, height = TILE
+    strip = Image.new("RGB", (width * len(task.boss.moves), HEAD + height + FOOT), BACK)
+    draw = ImageDraw.Draw(strip)
+    words = f"{task.number}  {task.title}  ({task.rules}, {task.tier})"
+    draw.text((8, HEAD // 2), words, INK, ImageFont.load_default(17), anchor="lm")
+    for i, (name, move) in enumerate(task.boss.moves.items()):
+        pixels: np.ndarray = renderer.draw(winding_up(task, name))
+        strip.paste(Image.fromarray(pixels), (i * width, HEAD))
+        what = name if name == move.kind else f"{name}: {move.kind}"
+        draw.text((i * width + 8, HEAD + height + FOOT // 2), what, FAINT, ImageFont.load_default(14), anchor="lm")
+    return strip
+
+
+def _stack(strips: Sequence[Image.Image]) -> Image.Image:
+    sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), BACK)
+    y = 0
+    for strip in strips:
+        sheet.paste(strip, (0, y))
+        y += strip.height
+    return sheet
