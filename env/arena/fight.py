@@ -144,8 +144,9 @@ class Fight:
 
     def read(self) -> View:
         """A copy of the state as plain numbers."""
-        s = self.state[0].item()
-        return View(PlayerView(*s[0]), BossView(*s[1]), tuple(ShotView(*shot) for shot in s[2].tolist()), *s[3:])
+        s = self.state.item()
+        shots = tuple(map(ShotView._make, s[2].tolist()))
+        return View._make((PlayerView._make(s[0]), BossView._make(s[1]), shots, *s[3:]))
 
     def move_named(self, name: str) -> int:
         """The index of a move in the state."""

@@ -28,7 +28,7 @@ class Args:
     For example:
 
         combatvla env data --out data/first --rows 60000
-        combatvla env data --out data/more --rows 5000 --first-seed 500000
+        combatvla env data --out data/hard --task 9,10 --rows 60000 --first-seed 500000
 
     Seeds from 1,000,000 on are held out for measuring and are refused.
     """
@@ -36,7 +36,7 @@ class Args:
     out: Path
     """The folder to write: Parquet shards of chat rows."""
     task: str = "first"
-    """The fight."""
+    """The fights, names or numbers separated by commas; they take turns. For zero-shot figures train on 9,10 alone."""
     rows: int = 60_000
     """How many rows."""
     first_seed: int = 0
@@ -48,17 +48,17 @@ class Args:
 def answers(args: Args) -> Iterator:
     """Yields `tracker.dataset.Row`s."""
     from combatvla.aot import AoT, encode
-    from combatvla.profiles import load_profile
     from combatvla.vision import FrameSpec
     from env.arena.fight import Fight
     from env.arena.render import Renderer
     from env.arena.state import TICK_HZ
+    from env.live import profile_of
     from env.players import RandomPlayer, ReactionPlayer, best_plan
     from env.tasks import TEST_SEED_START, load_task
     from tracker.dataset import Message, Part, chat_row, encode_png
     from tracker.explain import explain, questions
 
-    task, prompt, spec = load_task(args.task), load_profile("arena").prompt, FrameSpec()
+    tasks, spec = [load_task(name.strip()) for name in args.task.split(",")], FrameSpec()
 
     def message(role: str, text: str) -> Message:
         return Message(role=role, content=[Part(type="text", text=text)])
@@ -75,6 +75,8 @@ def answers(args: Args) -> Iterator:
         if seed >= TEST_SEED_START:
             raise UserError(f"seeds from {TEST_SEED_START} on are held out for measuring: choose a lower --first-seed")
         rng = random.Random(f"data/{seed}")
+        task = tasks[(seed - args.first_seed) % len(tasks)]
+        prompt = profile_of(task).prompt
         fight, chaos, reaction = Fight(task, seed), RandomPlayer(seed), ReactionPlayer()
         reaction.reset(seed)
         renderer = renderers[rng.choice(SIZES)]
@@ -100,7 +102,7 @@ def answers(args: Args) -> Iterator:
                     prompt,
                     [encode_png(spec.prepare(picture))],
                     encode(AoT(best, (explain(truth, best),))),
-                    source=f"arena/{args.task}",
+                    source=f"arena/{task.name}",
                     t_ns=fight.tick_count * 1_000_000_000 // TICK_HZ,
                     session=f"seed-{seed}",
                     frame_index=fight.tick_count,
