@@ -22,7 +22,7 @@ from combatvla.desktop.base import Desktop, Window, WindowGone
 from combatvla.desktop.display import own_display
 from combatvla.errors import UserError
 from combatvla.policy.base import Policy
-from combatvla.profiles import GameProfile, load_profile
+from combatvla.profiles import GameProfile
 
 DECISION_S = 0.1
 """Seconds from one decision to the next: the shortest step of `combatvla/Arena-v0`."""
@@ -57,8 +57,6 @@ class Args:
     """How late the player sees what happens."""
     fps: int = 30
     """Pictures a second of the recording."""
-    game: str = "arena"
-    """The game's profile; the Arena is the only game that tells its true state."""
     truth: Path | None = None
     """The log of an Arena that is open already."""
     json: bool = False
@@ -157,15 +155,13 @@ def main(argv: list[str]) -> int:
     from rich.console import Console
 
     from combatvla.desktop import open_desktop
-    from env.live import START_S, TRUTH_FILE, arena_window, find_arena
+    from env.live import START_S, TRUTH_FILE, arena_window, find_arena, profile_of
     from env.players import ReactionPlayer
-    from env.tasks import TEST_SEED_START
+    from env.tasks import TEST_SEED_START, load_task
     from tracker.record import Recorder
 
     args = parse(Args, argv, "tracker demonstrate")
-    profile = load_profile(args.game)
-    if profile.name != "arena":
-        raise UserError(f"the reaction player plays the arena only, got --game {args.game}: record a person instead")
+    profile = profile_of(load_task(args.task))
     if args.out is not None and args.seed >= TEST_SEED_START:
         raise UserError(f"seeds from {TEST_SEED_START} on are held out for measuring: record a lower --seed")
     console = Console(stderr=True)
