@@ -38,7 +38,7 @@ class Biped(Rig):
         self._armed = [(w.node, w.tip) for w in (right, left) if w is not None] or hands
         self._hands = hands
         self._thrown = [(self.orb, (0.0, 0.0, 0.0))]
-        foot = parts.get("shin_r", parts.get("robe"))
+        foot = parts.get("shin_l", parts.get("robe"))
         self._foot = [(foot, (0.0, 0.1, -measures.shin))]
         self.strikers = self._armed
         self.pose(None, None, "idle", 0.0, 0.0, None)
@@ -94,7 +94,7 @@ def _weapons(look: BossLook) -> tuple[Weapon | None, Weapon | None]:
 def _parts(look: BossLook, m: Proportions) -> Parts:
     """Of each bone the solids it consists of."""
     w = look.stout
-    thick = 0.45 + 0.55 * w  # limbs grow less than the trunk
+    thick = 0.3 + 0.7 * w  # limbs grow less than the trunk
     fists = look.weapon == "fists"
     parts: Parts = {
         "torso": [
@@ -111,11 +111,11 @@ def _parts(look: BossLook, m: Proportions) -> Parts:
         arm = 0.095 * thick
         parts["upper_" + side] = [
             ball(0.15 * thick, look.cloth, sides=6, rings=4),
-            rod((0, 0, 0.02), (0, 0, -m.upper), arm, arm * 0.85, look.skin, 5),
+            rod((0, 0, 0.02), (0, 0, -m.upper), arm, arm * 0.85, look.skin, 5, True),
         ]
         fist = 0.17 if fists else 0.10
         parts["fore_" + side] = [
-            rod((0, 0, 0.03), (0, 0, -m.fore + 0.06), arm * 0.85, arm * (1.25 if fists else 0.8), look.skin, 5),
+            rod((0, 0, 0.03), (0, 0, -m.fore + 0.06), arm * 0.85, arm * (1.25 if fists else 0.8), look.skin, 5, True),
             box(fist * thick * 1.2, fist * thick * 1.2, fist * thick * 1.4, look.skin, at=(0, 0, -m.fore)),
         ]
     if look.body == "robed":
@@ -133,9 +133,9 @@ def _parts(look: BossLook, m: Proportions) -> Parts:
         return _with_ornaments(look, m, parts)
     for side in ("r", "l"):
         leg = 0.115 * thick
-        parts["thigh_" + side] = [rod((0, 0, 0.05), (0, 0, -m.thigh), leg * 1.15, leg * 0.95, look.dark, 5)]
+        parts["thigh_" + side] = [rod((0, 0, 0.05), (0, 0, -m.thigh), leg * 1.15, leg * 0.95, look.dark, 5, True)]
         parts["shin_" + side] = [
-            rod((0, 0, 0.03), (0, 0, -m.shin + 0.04), leg * 0.95, leg * 0.85, look.dark, 5),
+            rod((0, 0, 0.03), (0, 0, -m.shin + 0.04), leg * 0.95, leg * 0.85, look.dark, 5, True),
             box(0.19 * thick, 0.36 * thick, 0.10, look.dark, at=(0, 0.08 * thick, -m.shin + 0.05)),
         ]
     return _with_ornaments(look, m, parts)

@@ -13,10 +13,10 @@ HEIGHT = 1.8
 SKIN: Color = (0.85, 0.66, 0.50)
 
 READY = pose(
-    drop=0.08, bow=10, rx=0.25, ry=0.5, rz=-0.55, lx=0.2, ly=0.5, lz=-0.5, aim=35, turn=30, both=1, rfx=0.05, lfx=0.05,
+    drop=0.08, bow=10, rx=0.25, ry=0.5, rz=-0.55, lx=0.2, ly=0.5, lz=-0.5, aim=42, turn=66, both=1, rfx=0.05, lfx=0.05,
     rfy=-0.12, lfy=0.14,
 )  # fmt: skip
-RUN = pose(READY, bow=18, drop=0.12)
+READY_SWORD = pose(READY, aim=48, turn=-26, rx=0.15, lx=0.1, lz=-0.55)
 CUT_BACK = {
     1: pose(READY, twist=-58, rx=0.7, ry=0.3, rz=-0.05, aim=20, turn=-60, both=0, lx=-0.2, ly=0.7, lfy=0.25, rfy=-0.2),
     -1: pose(READY, twist=50, rx=-0.7, ry=0.55, rz=-0.05, aim=20, turn=70, both=0, lx=0.6, ly=0.0, lfy=-0.2, rfy=0.25),
@@ -55,8 +55,8 @@ LUNGE = pose(
 )
 STAND_OVER = pose(READY, twist=-20, rx=0.75, ry=0.2, rz=-0.3, aim=-25, turn=-70, both=0, bow=2, drop=0.02)
 FALLEN = pose(
-    drop=0.82, lean=84, rx=0.6, ry=0.1, rz=0.8, lx=0.5, ly=0.1, lz=0.85, aim=70, turn=-40, both=0, rfz=-0.75, lfz=-0.7,
-    rfy=-0.1, rfx=0.1, lfx=0.1,
+    drop=0.82, lean=84, yaw=75, rx=0.6, ry=0.1, rz=0.8, lx=0.5, ly=0.1, lz=0.85, aim=70, turn=-40, both=0, rfz=-0.75,
+    lfz=-0.7, rfy=-0.1, rfx=0.1, lfx=0.1,
 )  # fmt: skip
 
 
@@ -69,79 +69,87 @@ class Fighter(Rig):
     shadow_radius = 0.5
 
     def __init__(self, rules: str) -> None:
-        make = _swordsman if rules == "blade" else _staff_fighter
+        make, self.ready = (_swordsman, READY_SWORD) if rules == "blade" else (_staff_fighter, READY)
         parts, weapon = make()
         super().__init__(HEIGHT, Proportions(), {name: joined(nodes, name) for name, nodes in parts.items()}, weapon)
         self.strikers = [(weapon.node, weapon.tip)]
         self.pose("idle", 0.0, 0.0, 0, 0.0)
 
     def pose(self, state: str, progress: float, walk: float, swings: int, charge: float) -> None:
-        self.apply(fighter_pose(state, progress, walk, swings, charge))
+        self.apply(fighter_pose(self.ready, state, progress, walk, swings, charge))
         shine = charge if state in ("charge", "heavy") else 0.0
         self.right.node.set_color_scale(1 + 1.5 * shine, 1 + 1.1 * shine, 1 + 0.5 * shine, 1)
 
 
-def fighter_pose(state: str, progress: float, walk: float, swings: int, charge: float) -> Pose:
-    """The pose of a moment. The arguments are those of `env.arena.bodies.PlayerFigure.pose`."""
+def fighter_pose(ready: Pose, state: str, progress: float, walk: float, swings: int, charge: float) -> Pose:
+    """The pose of a moment. `ready`: the guard of these rules; the others are those of `bodies.PlayerFigure.pose`."""
     if state == "moving":
         step, lift = math.sin(walk * 3.4), math.cos(walk * 3.4)
-        return pose(RUN, rfy=0.36 * step, lfy=-0.36 * step, rfz=max(0.0, 0.2 * lift), lfz=max(0.0, -0.2 * lift))
+        return pose(
+            ready,
+            bow=18,
+            drop=0.12,
+            rfy=0.36 * step,
+            lfy=-0.36 * step,
+            rfz=max(0.0, 0.2 * lift),
+            lfz=max(0.0, -0.2 * lift),
+        )
     if state == "dodge":
-        return _rolling(progress)
+        return _rolling(ready, progress)
     if state == "light":
         side = 1 if swings % 2 else -1
         if progress < 0.75:
             return mix(CUT_BACK[side], CUT_THROUGH[side], smooth((progress - 0.2) / 0.3))
-        return mix(CUT_THROUGH[side], READY, (progress - 0.75) * 4)
+        return mix(CUT_THROUGH[side], ready, (progress - 0.75) * 4)
     if state == "charge":
         return mix(RAISED, CHARGED, smooth(charge * 0.7 + 0.3))
     if state == "heavy":
         if progress < 0.48:
-            return mix(mix(READY, RAISED, smooth(progress / 0.3)), CHARGED, charge)
+            return mix(mix(ready, RAISED, smooth(progress / 0.3)), CHARGED, charge)
         if progress < 0.8:
             return mix(mix(RAISED, CHARGED, charge), SMASHED, smooth((progress - 0.48) / 0.12))
-        return mix(SMASHED, READY, (progress - 0.8) * 5)
+        return mix(SMASHED, ready, (progress - 0.8) * 5)
     if state == "heal":
-        return mix(READY, DRINKING, smooth(progress / 0.25) * smooth((1 - progress) / 0.15))
+        return mix(ready, DRINKING, smooth(progress / 0.25) * smooth((1 - progress) / 0.15))
     if state == "skill":
-        return mix(READY, CASTING, smooth(progress / 0.3))
+        return mix(ready, CASTING, smooth(progress / 0.3))
     if state == "block":
         return GUARD
     if state == "hurt":
-        return mix(REELING, READY, smooth(progress * 1.2 - 0.2))
+        return mix(REELING, ready, smooth(progress * 1.2 - 0.2))
     if state == "broken":
-        return mix(mix(REELING, STAGGERED, smooth(progress * 4)), READY, smooth((progress - 0.85) / 0.15))
+        return mix(mix(REELING, STAGGERED, smooth(progress * 4)), ready, smooth((progress - 0.85) / 0.15))
     if state == "deathblow":
         if progress < 0.6:
             return mix(CUT_BACK[1], LUNGE, smooth(progress / 0.2))
         return mix(LUNGE, STAND_OVER, smooth((progress - 0.6) / 0.2))
-    return FALLEN if state == "down" else READY
+    return FALLEN if state == "down" else ready
 
 
-def _rolling(progress: float) -> Pose:
+def _rolling(ready: Pose, progress: float) -> Pose:
     """Head over heels close to the ground, tucked in."""
     turn = smooth(progress / 0.8)
     tuck = math.sin(math.pi * min(1.0, progress / 0.8))
     tucked = pose(
-        READY, bow=60, nod=30, both=0, aim=10, turn=60, rx=0.1, ry=0.4, rz=-0.5, lx=0.1, ly=0.4, lz=-0.5, rfy=0.3,
+        ready, bow=60, nod=30, both=0, aim=10, turn=60, rx=0.1, ry=0.4, rz=-0.5, lx=0.1, ly=0.4, lz=-0.5, rfy=0.3,
         lfy=0.25,
     )  # fmt: skip
-    out = mix(READY, tucked, min(1.0, tuck * 2))
-    return pose(out, drop=0.6 * tuck, lean=360 * turn)
+    out = mix(ready, tucked, min(1.0, tuck * 2))
+    return pose(out, drop=0.6 * tuck - 0.2 * (1 - math.cos(math.tau * turn)), lean=360 * turn)
 
 
 def _limbs(sleeve: Color, wrap: Color, legs: Color, boots: Color) -> Parts:
     m = Proportions()
     parts: Parts = {}
     for side in ("r", "l"):
-        parts["upper_" + side] = [rod((0, 0, 0.07), (0, 0, -m.upper), 0.13, 0.085, sleeve, 5)]
+        parts["upper_" + side] = [rod((0, 0, 0.07), (0, 0, -m.upper), 0.13, 0.085, sleeve, 4, True)]
         parts["fore_" + side] = [
-            rod((0, 0, 0.02), (0, 0, -m.fore), 0.085, 0.07, wrap, 5),
+            rod((0, 0, 0.02), (0, 0, -m.fore), 0.085, 0.07, wrap, 4, True),
             box(0.12, 0.12, 0.14, SKIN, at=(0, 0, -m.fore)),
         ]
-        parts["thigh_" + side] = [rod((0, 0, 0.04), (0, 0, -m.thigh), 0.15, 0.11, legs, 5)]
+        parts["thigh_" + side] = [rod((0, 0, 0.04), (0, 0, -m.thigh), 0.15, 0.11, legs, 4, True)]
         parts["shin_" + side] = [
-            rod((0, 0, 0.02), (0, 0, -m.shin + 0.03), 0.11, 0.09, boots, 5),
+            rod((0, 0, 0.02), (0, 0, -m.shin + 0.03), 0.11, 0.09, boots, 4, True),
             box(0.16, 0.34, 0.10, boots, at=(0, 0.08, -m.shin + 0.04)),
         ]
     return parts
@@ -174,7 +182,7 @@ def _staff_fighter() -> tuple[Parts, Weapon]:
         sheet(cloak, red),
         loft([(0.27, 0.19, 0.56, -0.01), (0.14, 0.13, 0.72, 0)], red, 6),
     ]
-    band = loft([(0.172, 0.182, 0.15, -0.005), (0.172, 0.182, 0.20, -0.005)], gold, 6)
+    band = loft([(0.172, 0.182, 0.15, -0.005), (0.172, 0.182, 0.20, -0.005)], gold, 5)
     parts["head"] = [*_skull((0.20, 0.13, 0.10)), band]
     return parts, weapons.staff((0.42, 0.25, 0.15), gold)
 

@@ -152,8 +152,10 @@ def loft(
     return solid(np.array(points), np.array(faces), color, name)
 
 
-def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, name: str = "rod") -> NodePath:
-    """A closed tapered rod from `a` (radius `ra`) to `b` (radius `rb`; 0 makes it a spike), shaded where it lies."""
+def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, hidden: bool = False) -> NodePath:
+    """A tapered rod from `a` (radius `ra`) to `b` (radius `rb`; 0 makes it a spike), shaded where it lies.
+
+    `hidden`: its end at `a` is inside another solid and stays open."""
     start, axis = np.asarray(a, float), np.asarray(b, float) - np.asarray(a, float)
     axis_unit = axis / np.linalg.norm(axis)
     across = np.cross(axis_unit, (0, 0, 1) if abs(axis_unit[2]) < 0.9 else (0, 1, 0))
@@ -165,13 +167,10 @@ def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, 
     faces = []
     for k in range(sides):
         n = (k + 1) % sides
-        faces += [
-            (k, n, n + sides),
-            (k, n + sides, k + sides),
-            (2 * sides, n, k),
-            (2 * sides + 1, k + sides, n + sides),
-        ]
-    return solid(points, np.array(faces), color, name)
+        faces += [(k, n, n + sides), (k, n + sides, k + sides), (2 * sides + 1, k + sides, n + sides)]
+        if not hidden:
+            faces.append((2 * sides, n, k))
+    return solid(points, np.array(faces), color, "rod")
 
 
 def sheet(points: Sequence[Point], color: Color, name: str = "sheet") -> NodePath:

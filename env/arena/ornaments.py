@@ -129,11 +129,11 @@ def halo(look: BossLook) -> Parts:
 def beads(look: BossLook) -> Parts:
     """A necklace of heavy beads."""
     parts = []
-    for k in range(9):
-        a = math.pi * (k / 8 - 0.5)
+    for k in range(7):
+        a = math.pi * (k / 6 - 0.5)
         x, drop = math.sin(a) * 0.24 * look.stout, math.cos(a) * 0.26
         parts.append(
-            ball(0.07, look.accent, at=(x, 0.14 * look.stout + 0.1 * math.cos(a), 0.64 - drop), sides=4, rings=3)
+            ball(0.08, look.accent, at=(x, 0.14 * look.stout + 0.1 * math.cos(a), 0.64 - drop), sides=4, rings=3)
         )
     return {"torso": parts}
 
@@ -147,8 +147,8 @@ def straw_hat(look: BossLook) -> Parts:
 def bell(look: BossLook) -> Parts:
     """A temple bell on the back, higher than the head."""
     profile = [(0.0, -0.02), (0.46, 0.0), (0.42, 0.12), (0.36, 0.55), (0.24, 0.74), (0.0, 0.8)]
-    body = lathe(profile, look.metal, 8)
-    ring = lathe([(0.475, 0.02), (0.475, 0.1)], _shade(look.metal, 0.6), 8)
+    body = lathe(profile, look.metal, 7)
+    ring = lathe([(0.475, 0.02), (0.475, 0.1)], _shade(look.metal, 0.6), 7)
     knob = box(0.16, 0.1, 0.14, _shade(look.metal, 0.7), at=(0, 0, 0.86))
     for part in (body, ring, knob):
         _at(part, 0, -0.52, 0.34, -6)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 from env.arena.rig import Pose, mix, pose, shifted, smooth
-from env.arena.rules import LEAP_OFF
+from env.arena.state import LEAP_OFF
 
-LEAP_METRES = 3.0
+LEAP_METRES = 2.4
 
 REST = pose(
     drop=0.06, bow=8, rx=0.15, ry=0.5, rz=-0.6, lx=0.25, ly=0.35, lz=-0.7, aim=50, turn=28, aim_l=50, turn_l=28, both=1,
@@ -19,6 +19,7 @@ REST = pose(
 )  # fmt: skip
 """On guard, for those whose weapon has no rest of its own below."""
 RESTS: dict[str, Pose] = {
+    "hammer": pose(REST, rx=0.25, ry=0.35, rz=-0.7, aim=-16, turn=-58, lx=0.4, ly=0.3, lz=-0.75, both=0),
     "fists": pose(REST, both=0, rx=0.35, ry=0.35, rz=-0.85, lx=0.35, ly=0.35, lz=-0.85),
     "blades": pose(REST, rx=0.5, ry=0.3, rz=-0.6, lx=0.5, ly=0.3, lz=-0.6, aim=-35, aim_l=-35, turn=-35, turn_l=-35),
     "glaive": pose(REST, both=0, rx=0.45, ry=0.25, rz=-0.55, aim=78, turn=-60),
@@ -31,7 +32,7 @@ RESTS: dict[str, Pose] = {
 WINDUP: dict[str, Pose] = {
     # High over the head, feet wide.
     "overhead": pose(
-        drop=0.02, bow=-14, rx=-0.1, ry=-0.05, rz=1.0, lx=-0.1, ly=-0.05, lz=1.0, aim=112, aim_l=112, turn_l=-12,
+        drop=0.06, bow=-12, rx=0.05, ry=0.0, rz=0.55, lx=0.05, ly=0.0, lz=0.55, aim=130, aim_l=130, turn_l=-12,
         turn=-8, both=1, rfx=0.2, lfx=0.2, nod=-8, spread=0.9,
     ),
     # Drawn far out to the right, level.
@@ -46,8 +47,8 @@ WINDUP: dict[str, Pose] = {
     ),
     # Turned aside, the weapon drawn back behind the shoulder, the other arm pointing the way.
     "thrust": pose(
-        drop=0.3, yaw=-62, bow=-8, twist=-8, look=58, rx=0.2, ry=-0.75, rz=0.2, lx=-0.15, ly=0.98, lz=0.05, aim=8,
-        turn=0, aim_l=0, turn_l=0, both=0, rfy=-0.46, lfy=0.46, spread=0.15,
+        drop=0.32, yaw=-68, bow=-16, twist=-6, look=62, rx=0.3, ry=-0.62, rz=-0.55, lx=-0.1, ly=0.92, lz=0.3, aim=16,
+        turn=22, aim_l=10, turn_l=0, both=0, rfy=-0.74, lfy=0.42, spread=0.15,
     ),
     # A ball on the ground.
     "crouch": pose(
@@ -57,12 +58,12 @@ WINDUP: dict[str, Pose] = {
     # The back turned, the weapon level over the head.
     "spin": pose(
         drop=0.1, yaw=150, bow=-4, twist=25, look=28, rx=0.35, ry=0.1, rz=0.85, lx=0.35, ly=0.1, lz=0.85, aim=4,
-        turn=86, aim_l=4, turn_l=-84, both=1, rfy=0.16, lfy=-0.16, rfx=-0.05, lfx=-0.05, spread=0.1,
+        turn=86, aim_l=4, turn_l=-84, both=1, rfy=0.1, lfy=-0.1, rfx=0.14, lfx=0.14, spread=0.1,
     ),
-    # Sunk to the right, the weapon trailing behind the foot, the free arm high.
+    # Sunk to the right, the weapon trailing low, the free arm high.
     "uppercut": pose(
-        drop=0.36, sway=0.2, bow=12, tilt=38, twist=-28, look=10, nod=-16, rx=0.35, ry=-0.2, rz=-0.95, lx=0.45, ly=0.2,
-        lz=0.85, aim=-28, turn=-105, aim_l=80, turn_l=-30, both=0, rfx=0.24, lfx=0.34, spread=0.5,
+        drop=0.36, sway=0.2, bow=12, tilt=38, twist=-20, look=10, nod=-16, rx=0.6, ry=-0.1, rz=-0.7, lx=0.45, ly=0.2,
+        lz=0.85, aim=16, turn=-80, aim_l=80, turn_l=-30, both=0, rfx=0.24, lfx=0.34, spread=0.5,
     ),
     # Both arms wide.
     "open_arms": pose(
@@ -71,13 +72,13 @@ WINDUP: dict[str, Pose] = {
     ),
     # The left arm cocked far behind the head, the right one pointing.
     "throw": pose(
-        drop=0.16, sway=-0.1, bow=-20, tilt=-20, twist=42, look=-34, rx=0.5, ry=0.85, rz=-0.1, lx=0.62, ly=-0.5, lz=0.5,
-        aim=-42, turn=-40, aim_l=120, turn_l=-60, both=0, rfx=0.26, rfy=0.3, lfx=0.1, lfy=-0.3, spread=0.5,
+        drop=0.16, sway=-0.12, bow=-14, tilt=-24, twist=20, look=-14, rx=0.75, ry=0.5, rz=-0.35, lx=0.9, ly=-0.25,
+        lz=0.5, aim=-24, turn=-95, aim_l=100, turn_l=-60, both=0, rfx=0.3, rfy=0.2, lfx=0.1, lfy=-0.2, spread=0.5,
     ),
     # One leg lifted out to the side, as high as it goes.
     "stomp": pose(
-        drop=0.04, sway=-0.2, tilt=-30, bow=2, rx=0.8, ry=0.3, rz=-0.35, lx=0.75, ly=0.3, lz=-0.5, aim=-20, turn=-80,
-        aim_l=-50, turn_l=-50, both=0, rfx=0.52, rfy=0.15, rfz=0.62, lfx=-0.02, spread=0.4,
+        drop=0.04, sway=0.2, tilt=30, bow=2, lx=0.8, ly=0.3, lz=-0.35, rx=0.75, ry=0.3, rz=-0.5, aim=-10, turn=-50,
+        aim_l=-20, turn_l=-80, both=0, lfx=0.52, lfy=0.15, lfz=0.62, rfx=-0.02, spread=0.4,
     ),
     # Upright, feet together: one arm straight up, the weapon planted beside.
     "cast": pose(
@@ -130,7 +131,7 @@ STRIKE: dict[str, Pose] = {
     ),
     "stomp": pose(
         drop=0.26, bow=26, rx=0.7, ry=0.3, rz=-0.5, lx=0.7, ly=0.3, lz=-0.5, aim=-20, turn=-60, aim_l=-50, turn_l=-50,
-        both=0, rfx=0.3, lfx=0.2, rfy=0.3, spread=0.8,
+        both=0, lfx=0.3, rfx=0.2, lfy=0.3, spread=0.8,
     ),
     "cast": pose(
         drop=0.06, push=0.05, bow=16, rx=0.62, ry=0.3, rz=-0.15, lx=-0.05, ly=1.0, lz=0.1, aim=78, turn=-80, aim_l=0,
@@ -142,11 +143,13 @@ STRIKE: dict[str, Pose] = {
     ),
 }  # fmt: skip
 
-FLIGHT = pose(WINDUP["overhead"], drop=0.1, rfz=0.45, lfz=0.2, rfy=0.25, lfy=-0.25, rfx=0.1, lfx=0.1, bow=4, spread=1.0)
+FLIGHT = pose(
+    WINDUP["overhead"], drop=0.3, rfz=0.3, lfz=0.12, rfy=0.2, lfy=-0.3, rfx=0.16, lfx=0.16, bow=22, nod=-26, spread=1.0
+)
 """At the height of a leap."""
 SPENT = pose(
-    drop=0.2, bow=64, nod=6, rx=0.1, ry=0.55, rz=-0.75, lx=0.3, ly=0.45, lz=-0.85, aim=-30, turn=-20, aim_l=-30,
-    turn_l=-20, both=0, rfx=0.14, lfx=0.14, rfy=0.1, lfy=-0.1, spread=0.05,
+    drop=0.2, bow=64, nod=6, rx=0.1, ry=0.55, rz=-0.75, lx=0.3, ly=0.45, lz=-0.85, aim=-30, turn=-55, aim_l=-30,
+    turn_l=-40, both=0, rfx=0.14, lfx=0.14, rfy=0.1, lfy=-0.1, spread=0.05,
 )  # fmt: skip
 """Doubled over, the weapon on the ground: the opening."""
 KNEELING = pose(

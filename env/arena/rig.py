@@ -24,7 +24,7 @@ FIELDS = (
 )  # fmt: skip
 """Of a pose, in units of a body two units tall, and degrees:
 
-drop, sway, push, air: the hips below standing height, to the right, forward; the whole body above the ground
+drop, sway, push: the hips below standing height, to the right, forward; air: the whole body above the ground, metres
 lean, yaw: the whole body forward about the hips, and to the left
 bow, twist, tilt: the trunk forward, to the left, to the right; nod, look: the head forward and to the left
 rx ry rz, lx ly lz: the hands from their shoulders, outward, forward, up, in arm's lengths, in the trunk's frame
@@ -131,7 +131,8 @@ class Rig:
          aim, turn, aim_l, turn_l, both, rfx, rfy, rfz, lfx, lfy, lfz, spread) = values  # fmt: skip
         m, parts = self.measures, self.parts
         hip = m.hip - drop
-        self.body.set_pos_hpr(sway, push, hip + air, yaw, -lean, 0)
+        self.frame.set_z(air)
+        self.body.set_pos_hpr(sway, push, hip, yaw, -lean, 0)
         self.trunk.set_hpr(twist, -bow - m.hunch, tilt)
         parts["head"].set_hpr(look, m.hunch * 0.8 - nod, 0)
         if "thigh_r" in parts:

@@ -22,8 +22,8 @@ def hammer(metal: Color) -> Weapon:
 
 def staff(shaft: Color, band: Color) -> Weapon:
     """The fighter's: a long rod with bands of gold at both ends."""
-    ends = [rod((0, y, 0), (0, y + 0.22, 0), 0.07, 0.07, band, 5) for y in (-0.72, 0.92)]
-    return Weapon(joined([rod((0, -0.6, 0), (0, 1.0, 0), 0.042, 0.042, shaft, 5), *ends], "staff"), (0, 1.1, 0), -0.42)
+    ends = [rod((0, y, 0), (0, y + 0.22, 0), 0.075, 0.075, band, 4) for y in (-0.72, 0.92)]
+    return Weapon(joined([rod((0, -0.6, 0), (0, 1.0, 0), 0.042, 0.042, shaft, 4), *ends], "staff"), (0, 1.1, 0), -0.42)
 
 
 def sword(length: float, metal: Color, hilt: Color, width: float = 0.10) -> Weapon:
