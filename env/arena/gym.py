@@ -17,6 +17,7 @@ from combatvla.errors import UserError
 from env.arena import features, rules
 from env.arena.eyes import Eyes
 from env.arena.fight import Fight
+from env.arena.jit import jit
 from env.arena.latency import Latency, is_latency, to_thinking_ticks
 from env.arena.state import TICK_HZ, to_ticks
 from env.rewards import TERMS, Rewards, settle, tally
@@ -244,7 +245,7 @@ def as_task(task: str | int | Path | Task) -> Task:
 
 def action_space() -> spaces.MultiDiscrete:
     """Every array that `Plan.from_array` takes."""
-    return spaces.MultiDiscrete(_HIGH.astype(np.int64) + 1)
+    return spaces.MultiDiscrete(_HIGH + 1)
 
 
 def observation_space(eyes: Eyes, pixels: bool) -> spaces.Space:
@@ -264,7 +265,15 @@ def check_latency(ms: float) -> None:
         raise ValueError(f"expected a latency as a finite number of milliseconds >= 0, got {ms!r}")
 
 
-_HIGH = np.array(([1] * len(HELD_ACTIONS) + [len(DURATIONS_MS)]) * MAX_STEPS, np.uint64)
+_HIGH = np.array(([1] * len(HELD_ACTIONS) + [len(DURATIONS_MS)]) * MAX_STEPS)
+
+
+@jit
+def _first_wrong(numbers, high):
+    for i in range(numbers.size):
+        if not 0 <= numbers[i] <= high[i % high.size]:
+            return i
+    return -1
 
 
 def checked_plans(action: np.ndarray, shape: tuple[int, ...], ignored: np.ndarray | None = None) -> np.ndarray:
@@ -281,10 +290,10 @@ def checked_plans(action: np.ndarray, shape: tuple[int, ...], ignored: np.ndarra
         )
     if ignored is not None:
         array = np.where(ignored[:, None], 0, array)
-    plans = array.astype(np.int64, copy=False)
-    wrong = plans.view(np.uint64) > _HIGH  # a negative number is a large one here
-    if wrong.any():
-        *fight, at = (int(i) for i in np.argwhere(wrong)[0])
+    plans = array.astype(np.int64, order="C")
+    wrong = _first_wrong(plans.reshape(-1), _HIGH)
+    if wrong >= 0:
+        *fight, at = (int(i) for i in np.unravel_index(wrong, shape))
         step, k = divmod(at, len(HELD_ACTIONS) + 1)
         name = HELD_ACTIONS[k] if k < len(HELD_ACTIONS) else "duration"
         raise ValueError(

@@ -181,7 +181,7 @@ class ArenaVectorEnv(gym.vector.VectorEnv):
         states, tables, which = self._states, self._tables, self._which
         rewards = np.empty(self.num_envs)
         tally(states, tables, which, self._before)
-        rules.decide(states, tables, which, np.ascontiguousarray(plans), thinking, PERIOD_TICKS)
+        rules.decide(states, tables, which, plans, thinking, PERIOD_TICKS)
         tally(states, tables, which, self._after)
         settle(self._before, self._after, self._weights, self._terms, self._sums, rewards)
         for i in np.flatnonzero(begun):
