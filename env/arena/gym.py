@@ -43,14 +43,16 @@ class SavedState:
 
 
 class ArenaEnv(gym.Env):
-    """One boss fight. A step is one decision, and the boss does not wait for it. All about it is in docs/arena.md.
+    """One boss fight. A step is one decision, and the boss does not wait for it. For example:
 
-    import gymnasium, env
-    from combatvla.actions import Plan
+        import gymnasium, env
+        from combatvla.actions import Plan
 
-    arena = gymnasium.make("combatvla/Arena-v0", task="first", decision_latency=50)
-    pixels, info = arena.reset(seed=7)
-    pixels, reward, terminated, truncated, info = arena.step(Plan.of("dodge", "move_left").to_array())
+        arena = gymnasium.make("combatvla/Arena-v0", task="first", decision_latency=50)
+        pixels, info = arena.reset(seed=7)
+        pixels, reward, terminated, truncated, info = arena.step(Plan.of("dodge", "move_left").to_array())
+
+    Spaces, arguments, rewards, infos, saved states and batches are described in docs/arena.md.
     """
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 1000 // PERIOD_MS}
