@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from panda3d.core import NodePath
 
 from env.arena import weapons
 from env.arena.look import BossLook
 from env.arena.mesh import Color, ball, box, joined, loft, rod
 from env.arena.ornaments import BUILDERS, Parts
-from env.arena.poses import REST, RESTS, boss_pose
+from env.arena.poses import boss_pose
 from env.arena.rig import Proportions, Rig, Weapon
 
 _GRABS = ("open_arms",)
@@ -28,8 +30,7 @@ class Biped(Rig):
         parts = {name: joined(nodes, name) for name, nodes in _parts(look, measures).items()}
         super().__init__(look.height, measures, parts, right, left)
         self.shadow_radius = 0.26 * look.height * (0.6 + 0.4 * look.stout)
-        self.rest = RESTS.get(look.weapon, REST)
-        self.floats = look.body == "robed"
+        self.weapon = look.weapon
         self.orb = joined([ball(0.17, (0.5, 1.0, 0.55), sides=6, rings=4)], "orb")
         self.orb.reparent_to(parts["fore_l"])
         self.orb.set_z(-measures.fore - 0.2)
@@ -45,7 +46,7 @@ class Biped(Rig):
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
         tick = view.tick if view is not None else 0
-        self.apply(boss_pose(self.rest, gesture, kind, stage, progress, walk, tick))
+        self.apply(boss_pose(self.weapon, gesture, kind, stage, progress, walk, tick))
         throws = kind == "ranged" and gesture in _THROWS
         if throws and stage == "windup":
             self.orb.show()
@@ -82,13 +83,15 @@ def _weapons(look: BossLook) -> tuple[Weapon | None, Weapon | None]:
         "blades": lambda: weapons.curved_blade(metal, sash),
         "glaive": lambda: weapons.glaive(metal, sash),
         "lantern": lambda: weapons.lantern(metal, look.eyes),
-        "sword": lambda: weapons.sword(1.35, metal, look.dark),
+        "sword": lambda: weapons.sword(1.6, metal, look.dark, 0.12),
         "naginata": lambda: weapons.naginata(metal, sash),
         "swords": lambda: weapons.sword(1.15, metal, look.dark),
     }.get(look.weapon)
     if make is None:
         return None, None
-    return make(), make() if look.weapon in ("blades", "swords") else None
+    if look.weapon in ("blades", "swords"):
+        return tuple(replace(make(), grip=None) for _ in range(2))
+    return make(), None
 
 
 def _parts(look: BossLook, m: Proportions) -> Parts:

@@ -42,21 +42,21 @@ def wings(look: BossLook) -> Parts:
     for name, s in (("wing_r", 1), ("wing_l", -1)):
         upper = [
             (0, 0, 0),
-            (0.45, -0.05, 0.62),
-            (0.95, -0.12, 0.82),
-            (1.28, -0.16, 0.62),
-            (1.05, -0.1, 0.12),
-            (0.55, -0.05, -0.1),
+            (0.54, -0.06, 0.74),
+            (1.14, -0.14, 0.98),
+            (1.54, -0.19, 0.74),
+            (1.26, -0.12, 0.14),
+            (0.66, -0.06, -0.12),
         ]
         lower = [
             (0, 0, 0),
-            (0.6, -0.05, -0.08),
-            (0.92, -0.1, -0.3),
-            (0.78, -0.12, -0.78),
-            (0.5, -0.12, -0.95),
-            (0.22, -0.05, -0.5),
+            (0.72, -0.06, -0.1),
+            (1.1, -0.12, -0.36),
+            (0.94, -0.14, -0.94),
+            (0.6, -0.14, -1.14),
+            (0.26, -0.06, -0.6),
         ]
-        spot = [(0.8, -0.13, 0.28), (0.66, -0.13, 0.46), (0.8, -0.13, 0.64), (1.0, -0.14, 0.56), (1.02, -0.14, 0.38)]
+        spot = [(0.96, -0.16, 0.34), (0.79, -0.16, 0.55), (0.96, -0.16, 0.77), (1.2, -0.17, 0.67), (1.22, -0.17, 0.46)]
         parts = [
             sheet([(x * s, y, z) for x, y, z in upper], look.accent),
             sheet([(x * s, y, z) for x, y, z in lower], _shade(look.accent, 0.8)),
@@ -139,16 +139,16 @@ def beads(look: BossLook) -> Parts:
 
 
 def straw_hat(look: BossLook) -> Parts:
-    hat = lathe([(0.58, -0.02), (0.30, 0.16), (0.0, 0.34)], look.accent, 10, at=(0, 0.02, 0.06))
-    under = lathe([(0.0, 0.1), (0.58, -0.02)], _shade(look.accent, 0.5), 10, at=(0, 0.02, 0.06))
+    hat = lathe([(0.66, -0.04), (0.30, 0.16), (0.0, 0.34)], look.accent, 10, at=(0, 0.02, 0.06))
+    under = lathe([(0.0, 0.1), (0.66, -0.04)], _shade(look.accent, 0.5), 10, at=(0, 0.02, 0.06))
     return {"head": [hat, under]}
 
 
 def bell(look: BossLook) -> Parts:
     """A temple bell on the back, higher than the head."""
     profile = [(0.0, -0.02), (0.46, 0.0), (0.42, 0.12), (0.36, 0.55), (0.24, 0.74), (0.0, 0.8)]
-    body = lathe(profile, look.metal, 7)
-    ring = lathe([(0.475, 0.02), (0.475, 0.1)], _shade(look.metal, 0.6), 7)
+    body = lathe(profile, look.metal, 6)
+    ring = lathe([(0.475, 0.02), (0.475, 0.1)], _shade(look.metal, 0.6), 6)
     knob = box(0.16, 0.1, 0.14, _shade(look.metal, 0.7), at=(0, 0, 0.86))
     for part in (body, ring, knob):
         _at(part, 0, -0.52, 0.34, -6)

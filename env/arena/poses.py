@@ -21,7 +21,9 @@ REST = pose(
 RESTS: dict[str, Pose] = {
     "hammer": pose(REST, rx=0.25, ry=0.35, rz=-0.7, aim=-16, turn=-58, lx=0.4, ly=0.3, lz=-0.75, both=0),
     "fists": pose(REST, both=0, rx=0.35, ry=0.35, rz=-0.85, lx=0.35, ly=0.35, lz=-0.85),
-    "blades": pose(REST, rx=0.5, ry=0.3, rz=-0.6, lx=0.5, ly=0.3, lz=-0.6, aim=-35, aim_l=-35, turn=-35, turn_l=-35),
+    "blades": pose(
+        REST, spread=0.85, rx=0.5, ry=0.3, rz=-0.6, lx=0.5, ly=0.3, lz=-0.6, aim=-35, aim_l=-35, turn=-35, turn_l=-35
+    ),
     "glaive": pose(REST, both=0, rx=0.45, ry=0.25, rz=-0.55, aim=78, turn=-60),
     "lantern": pose(REST, both=0, rx=0.5, ry=0.4, rz=-0.3, aim=88, turn=-90, lx=0.1, ly=0.45, lz=-0.4),
     "sword": pose(REST, rx=0.1, ry=0.5, rz=-0.5, aim=-32, turn=-30, bow=12),
@@ -37,7 +39,7 @@ WINDUP: dict[str, Pose] = {
     ),
     # Drawn far out to the right, level.
     "side": pose(
-        drop=0.14, bow=6, twist=-38, rx=0.85, ry=-0.15, rz=-0.05, lx=-0.5, ly=0.7, lz=-0.15, aim=6, turn=-68, aim_l=4,
+        drop=0.14, bow=6, twist=-38, rx=0.9, ry=0.1, rz=-0.05, lx=-0.5, ly=0.7, lz=-0.15, aim=6, turn=-60, aim_l=4,
         turn_l=100, both=0, rfx=0.34, lfx=0.12, tilt=10, look=30, spread=0.6,
     ),
     # Down on the left, one knee nearly on the ground, the weapon along it.
@@ -47,8 +49,8 @@ WINDUP: dict[str, Pose] = {
     ),
     # Turned aside, the weapon drawn back behind the shoulder, the other arm pointing the way.
     "thrust": pose(
-        drop=0.32, yaw=-68, bow=-16, twist=-6, look=62, rx=0.3, ry=-0.62, rz=-0.55, lx=-0.1, ly=0.92, lz=0.3, aim=16,
-        turn=22, aim_l=10, turn_l=0, both=0, rfy=-0.74, lfy=0.42, spread=0.15,
+        drop=0.32, yaw=-68, bow=-16, twist=-6, look=62, rx=0.3, ry=-0.68, rz=-0.35, lx=-0.1, ly=0.92, lz=0.3, aim=0,
+        turn=14, aim_l=10, turn_l=0, both=0, rfy=-0.74, lfy=0.42, spread=0.15,
     ),
     # A ball on the ground.
     "crouch": pose(
@@ -91,6 +93,18 @@ WINDUP: dict[str, Pose] = {
         turn_l=112, both=0, rfx=0.1, lfx=0.1, rfy=-0.25, lfy=0.15, spread=0.0,
     ),
 }  # fmt: skip
+
+VARIANTS: dict[tuple[str, str], Pose] = {
+    ("fists", "low_side"): pose(
+        WINDUP["low_side"], bow=10, rx=-0.2, ry=0.7, rz=-0.5, lx=0.95, ly=0.1, lz=-0.15, tilt=-26, sway=-0.15
+    ),
+    ("fists", "side"): pose(WINDUP["side"], bow=-16, rx=0.98, ry=0.15, rz=0.2, lx=0.2, ly=0.4, lz=-0.85),
+    ("fists", "throw"): pose(WINDUP["throw"], bow=-26, lx=0.6, ly=-0.1, lz=0.85, rx=0.9, ry=0.3, rz=-0.3),
+    ("swords", "overhead"): pose(
+        WINDUP["overhead"], rx=0.35, rz=0.75, lx=0.35, lz=0.75, aim=96, aim_l=96, turn=0, turn_l=0, tilt=0
+    ),
+}  # fmt: skip
+"""Wind-ups that read better otherwise with some weapon."""
 
 STRIKE: dict[str, Pose] = {
     "overhead": pose(
@@ -164,9 +178,10 @@ FALLEN = pose(
 
 
 def boss_pose(
-    rest: Pose, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, tick: int
+    weapon: str, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, tick: int
 ) -> Pose:
-    """The pose of a moment. `rest`: the boss's own guard; the others are those of `env.arena.bodies.Figure.pose`."""
+    """The pose of a moment. `weapon`: as in `BossLook`; the others are those of `env.arena.bodies.Figure.pose`."""
+    rest = RESTS.get(weapon, REST)
     if stage == "down":
         fall = smooth(progress * 2)
         return mix(mix(rest, KNEELING, smooth(fall * 2)), FALLEN, smooth(fall * 2 - 1))
@@ -175,7 +190,7 @@ def boss_pose(
         return mix(mix(rest, stunned, smooth(progress * 8)), rest, smooth((progress - 0.88) / 0.12))
     if gesture is None or stage == "idle":
         return _walking(rest, walk, tick)
-    raised, struck = WINDUP[gesture], STRIKE[gesture]
+    raised, struck = VARIANTS.get((weapon, gesture), WINDUP[gesture]), STRIKE[gesture]
     if stage == "windup":
         if kind == "leap":
             return _leaping(rest, raised, progress)
