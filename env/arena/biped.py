@@ -13,8 +13,8 @@ from env.arena.ornaments import BUILDERS, Parts
 from env.arena.poses import boss_pose
 from env.arena.rig import Proportions, Rig, Weapon
 
-_GRABS = ("open_arms",)
 _THROWS = ("throw", "cast")
+_ONE_FIST = ("side", "low_side", "thrust", "uppercut")
 
 
 def build(look: BossLook, tint: Color) -> Biped:
@@ -45,7 +45,7 @@ class Biped(Rig):
         self.pose(None, None, "idle", 0.0, 0.0, None)
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
-        tick = view.tick if view is not None else 0
+        tick = view.tick if view is not None and not view.boss.frozen else 0
         self.apply(boss_pose(self.weapon, gesture, kind, stage, progress, walk, tick))
         throws = kind == "ranged" and gesture in _THROWS
         if throws and stage == "windup":
@@ -57,8 +57,11 @@ class Biped(Rig):
             self.strikers = self._thrown
         elif gesture == "stomp":
             self.strikers = self._foot
+        elif gesture == "open_arms":
+            self.strikers = self._hands
         else:
-            self.strikers = self._hands if gesture in _GRABS else self._armed
+            one = self.weapon == "fists" and gesture in _ONE_FIST
+            self.strikers = self._armed[:1] if one else self._armed
 
 
 def _tinted(look: BossLook, tint: Color) -> BossLook:

@@ -87,17 +87,11 @@ def mane(look: BossLook) -> Parts:
 
 def tail(look: BossLook) -> Parts:
     """Long, in an S, ringed."""
-    path = [
-        (0, -0.1, 0.0),
-        (0.08, -0.4, -0.28),
-        (0.3, -0.66, -0.3),
-        (0.52, -0.74, 0.0),
-        (0.52, -0.7, 0.4),
-        (0.36, -0.66, 0.66),
-    ]
+    path = [(0, -0.1, 0), (-0.16, -0.4, -0.3), (-0.46, -0.6, -0.32), (-0.76, -0.66, -0.02), (-0.8, -0.6, 0.4)]
+    path.append((-0.62, -0.56, 0.7))
     parts = []
     for i, (a, b) in enumerate(zip(path, path[1:], strict=False)):
-        parts.append(rod(a, b, 0.085 - 0.008 * i, 0.078 - 0.008 * i, look.dark if i % 2 else look.skin, 5))
+        parts.append(rod(a, b, 0.10 - 0.008 * i, 0.092 - 0.008 * i, look.dark if i % 2 else look.skin, 5))
     return {"tail": parts}
 
 
@@ -146,14 +140,13 @@ def straw_hat(look: BossLook) -> Parts:
 
 def bell(look: BossLook) -> Parts:
     """A temple bell on the back, higher than the head."""
-    profile = [(0.0, -0.02), (0.46, 0.0), (0.42, 0.12), (0.36, 0.55), (0.24, 0.74), (0.0, 0.8)]
+    profile = [(0.0, -0.02), (0.62, 0.0), (0.54, 0.16), (0.46, 0.68), (0.30, 0.92), (0.0, 1.0)]
     body = lathe(profile, look.metal, 6)
-    ring = lathe([(0.475, 0.02), (0.475, 0.1)], _shade(look.metal, 0.6), 6)
-    knob = box(0.16, 0.1, 0.14, _shade(look.metal, 0.7), at=(0, 0, 0.86))
+    ring = lathe([(0.62, 0.03), (0.61, 0.12)], _shade(look.metal, 0.6), 6)
+    knob = box(0.16, 0.1, 0.14, _shade(look.metal, 0.7), at=(0, 0, 1.07))
     for part in (body, ring, knob):
-        _at(part, 0, -0.52, 0.34, -6)
-    straps = [rod((0.16 * s, 0.2, 0.62), (0.2 * s, -0.2, 0.78), 0.035, 0.035, look.dark, 4) for s in (-1, 1)]
-    return {"torso": [body, ring, knob, *straps]}
+        _at(part, 0, -0.66, 0.16, -4)
+    return {"torso": [body, ring, knob]}
 
 
 def helmet(look: BossLook) -> Parts:
@@ -177,7 +170,8 @@ def banners(look: BossLook) -> Parts:
         cloth = [(0.40 * s, -0.3, 1.7), (0.76 * s, -0.3, 1.62), (0.66 * s, -0.3, 0.92), (0.27 * s, -0.27, 1.0)]
         mark = [(0.46 * s, -0.27, 1.45), (0.62 * s, -0.27, 1.42), (0.58 * s, -0.25, 1.18), (0.42 * s, -0.25, 1.2)]
         parts += [sheet(cloth, look.cloth), sheet(mark, look.accent)]
-    return {"torso": parts}
+    plates = {f"upper_{side}": [box(0.36, 0.06, 0.40, look.cloth, at=(0, 0.17, -0.10))] for side in "rl"}
+    return {"torso": parts, **plates}
 
 
 def cloak(look: BossLook) -> Parts:

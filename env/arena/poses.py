@@ -14,7 +14,7 @@ from env.arena.state import LEAP_OFF
 LEAP_METRES = 2.4
 
 REST = pose(
-    drop=0.06, bow=8, rx=0.15, ry=0.5, rz=-0.6, lx=0.25, ly=0.35, lz=-0.7, aim=50, turn=28, aim_l=50, turn_l=28, both=1,
+    drop=0.02, bow=8, rx=0.15, ry=0.5, rz=-0.6, lx=0.25, ly=0.35, lz=-0.7, aim=50, turn=28, aim_l=50, turn_l=28, both=1,
     rfx=0.06, lfx=0.06, rfy=-0.12, lfy=0.12, spread=0.35,
 )  # fmt: skip
 """On guard, for those whose weapon has no rest of its own below."""
@@ -25,7 +25,7 @@ RESTS: dict[str, Pose] = {
         REST, spread=0.85, rx=0.5, ry=0.3, rz=-0.6, lx=0.5, ly=0.3, lz=-0.6, aim=-35, aim_l=-35, turn=-35, turn_l=-35
     ),
     "glaive": pose(REST, both=0, rx=0.45, ry=0.25, rz=-0.55, aim=78, turn=-60),
-    "lantern": pose(REST, both=0, rx=0.5, ry=0.4, rz=-0.3, aim=88, turn=-90, lx=0.1, ly=0.45, lz=-0.4),
+    "lantern": pose(REST, both=0, rx=0.45, ry=0.4, rz=-0.45, aim=58, turn=-82, lx=0.05, ly=0.45, lz=-0.35),
     "sword": pose(REST, rx=0.1, ry=0.5, rz=-0.5, aim=-32, turn=-30, bow=12),
     "naginata": pose(REST, rx=0.1, ry=0.35, rz=-0.3, aim=35, turn=75, lx=0.3, ly=0.4, lz=-0.7),
     "swords": pose(REST, rx=0.3, ry=0.45, rz=-0.55, lx=0.3, ly=0.45, lz=-0.55, aim=62, turn=-40, aim_l=62, turn_l=-40),
@@ -98,8 +98,9 @@ VARIANTS: dict[tuple[str, str], Pose] = {
     ("fists", "low_side"): pose(
         WINDUP["low_side"], bow=10, rx=-0.2, ry=0.7, rz=-0.5, lx=0.95, ly=0.1, lz=-0.15, tilt=-26, sway=-0.15
     ),
-    ("fists", "side"): pose(WINDUP["side"], bow=-16, rx=0.98, ry=0.15, rz=0.2, lx=0.2, ly=0.4, lz=-0.85),
+    ("fists", "side"): pose(WINDUP["side"], bow=-16, rx=0.95, ry=0.5, rz=0.25, lx=0.2, ly=0.4, lz=-0.85),
     ("fists", "throw"): pose(WINDUP["throw"], bow=-26, lx=0.6, ly=-0.1, lz=0.85, rx=0.9, ry=0.3, rz=-0.3),
+    ("lantern", "uppercut"): pose(WINDUP["uppercut"], aim=38, turn=-92, rz=-0.5),
     ("swords", "overhead"): pose(
         WINDUP["overhead"], rx=0.35, rz=0.75, lx=0.35, lz=0.75, aim=96, aim_l=96, turn=0, turn_l=0, tilt=0
     ),
