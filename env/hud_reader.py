@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 
-import cv2
 import numpy as np
 
 from combatvla.profiles import GameProfile, HudBanner, HudBar, HudCount, Region, Rgb
@@ -25,10 +24,10 @@ NOISE = 0.005
 """A bar's share that changed by less did not change: a flash may shift its end by a pixel."""
 EMPTY = 0.01
 """A bar with less left is empty: some games leave a last pixel."""
-LETTER_DISTANCE = 70.0
-"""How far a banner's letters may be from their colour, as a distance in RGB."""
-ALIKE = 0.6
-"""How alike a banner and its `letters` are at least, as a correlation."""
+SAME_COLOR = 60.0
+"""How far a banner may be from its colours, as a distance in RGB."""
+PLAIN = 0.8
+"""How much of a banner on a plate is letters or plate."""
 
 
 class HudReader:
@@ -146,28 +145,17 @@ def _count(count: HudCount, pixels: np.ndarray) -> int:
 
 
 def _banner(banner: HudBanner, pixels: np.ndarray) -> bool:
-    lit = _lit(banner, pixels)
-    if not banner.share[0] <= lit.mean() <= banner.share[1]:
-        return False
-    if banner.letters is None:
-        return True
-    wanted = np.array([[c == "#" for c in line] for line in banner.letters.split()], np.float32)
-    seen = cv2.resize(lit, wanted.shape[::-1], interpolation=cv2.INTER_AREA)
-    return bool(cv2.matchTemplate(seen, wanted, cv2.TM_CCOEFF_NORMED)[0, 0] > ALIKE)
-
-
-def _lit(banner: HudBanner, pixels: np.ndarray) -> np.ndarray:
-    """`float32[h, w]` of the banner's region: 1 where the colour is that of its letters. Large regions are thinned."""
     cut = _cut(banner, pixels)
     every = max(1, len(cut) // 50)
-    away = np.linalg.norm(cut[::every, ::every] - np.array(banner.color, np.float32), axis=-1)
-    return (away < LETTER_DISTANCE).astype(np.float32)
+    cut = cut[::every, ::every]
+    lit = float(np.mean(_near(banner.color, cut)))
+    if not banner.share[0] <= lit <= banner.share[1]:
+        return False
+    return banner.back is None or lit + float(np.mean(_near(banner.back, cut))) > PLAIN
 
 
-def letters_of(banner: HudBanner, pixels: np.ndarray, columns: int = 64, rows: int = 8) -> str:
-    """The `letters` for a profile, from a picture on which the banner is up."""
-    cells = cv2.resize(_lit(banner, pixels), (columns, rows), interpolation=cv2.INTER_AREA)
-    return "\n".join("".join(".#"[int(cell > 0.5)] for cell in row) for row in cells)
+def _near(color: Rgb, pixels: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(pixels - np.array(color, np.float32), axis=-1) < SAME_COLOR
 
 
 def _cut(region: Region, pixels: np.ndarray) -> np.ndarray:

@@ -261,10 +261,10 @@ class WindowEnv(gym.Env):
 
     def _info(self, score: HudScore, lost: bool = False) -> dict[str, Any]:
         return {
-            "hud": score.hud,
+            "hud": dict(score.hud),
             "result": score.result,
-            "reward_terms": score.terms,
-            "reward_sums": score.sums,
+            "reward_terms": dict(score.terms),
+            "reward_sums": dict(score.sums),
             "capture_age_ms": (time.monotonic_ns() - self._seen_ns) / 1e6,
             "focused": not lost and self._actuator.focused,
             "window_lost": lost,

@@ -84,10 +84,10 @@ class HudBanner(Region):
     kind: Literal["banner"]
     color: Rgb
     """Of the letters."""
-    share: tuple[float, float] = (0.05, 0.6)
+    share: tuple[float, float] = (0.05, 0.5)
     """How much of the region the letters cover, at least and at most."""
-    letters: str | None = None
-    """The words as a bitmap in lines of `#` and `.` that fills the region (`env.hud_reader.letters_of` draws it)."""
+    back: Rgb | None = None
+    """Of the plate on which they stand, where they do: nothing else is then in the region."""
 
     @field_validator("share")
     @classmethod
@@ -95,15 +95,6 @@ class HudBanner(Region):
         if not 0 < share[0] < share[1] <= 1:
             raise ValueError(f"share: expected two numbers over 0 up to 1, the smaller one first, got {list(share)}")
         return share
-
-    @field_validator("letters")
-    @classmethod
-    def _bitmap(cls, letters: str | None) -> str | None:
-        if letters is not None:
-            lines = letters.split()
-            if len({len(line) for line in lines}) != 1 or set("".join(lines)) != {"#", "."}:
-                raise ValueError("expected letters as lines of one length, made of both `#` and `.`")
-        return letters
 
 
 HudEntry = Annotated[HudBar | HudCount | HudBanner, Field(discriminator="kind")]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from combatvla.profiles import GameProfile
-from env.hud_reader import HudReader, HudScore, letters_of
+from env.hud_reader import HudReader, HudScore
 from env.rewards import Rewards
 
 RED, GOLD, GREY, BACK = (217, 41, 31), (250, 158, 26), (200, 200, 205), (10, 10, 13)
@@ -113,25 +113,27 @@ def test_pips_are_counted():
             assert reader.read(blend(pixels, (255, 255, 255), 0.3))["heals"] == lit
 
 
-def words(text: str, width: int, height: int, seed: int = 0) -> np.ndarray:
-    """A scene with `text` across the middle."""
-    pixels, scale = scene(width, height, seed), height / 200
+def banner(text: str, color, width: int, height: int, seed: int = 0) -> np.ndarray:
+    """A scene with `text` on a plate across the middle."""
+    pixels, scale = scene(width, height, seed), height / 160
+    pixels[round(0.4 * height) : round(0.6 * height)] = BACK
     thick = max(1, round(4 * scale))
     (w, h), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     at = ((width - w) // 2, (height + h) // 2)
-    return cv2.putText(pixels, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 214, 110), thick)
+    return cv2.putText(pixels, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, color, thick)
 
 
-def test_a_banner_is_told_from_another_word_and_from_play():
-    region = {"kind": "banner", "x": 0.3, "y": 0.4, "w": 0.4, "h": 0.2, "color": (255, 214, 110), "share": (0.02, 0.6)}
-    plain = profile(win=region).hud["win"]
-    reader = HudReader(profile(win=region | {"letters": letters_of(plain, words("VICTORY", 1280, 720))}))
+def test_a_banner_is_told_from_another_one_and_from_play():
+    place = {"kind": "banner", "x": 0.35, "y": 0.42, "w": 0.3, "h": 0.16, "back": BACK}
+    reader = HudReader(profile(win=place | {"color": GOLD}, loss=place | {"color": RED}))
     for width, height in SIZES:
-        for seed in range(20):
-            assert reader.read(words("VICTORY", width, height, seed))["win"]
-            assert not reader.read(words("DEFEATED", width, height, seed))["win"]
-            assert not reader.read(scene(width, height, seed))["win"]
-        assert not reader.read(np.full((height, width, 3), (255, 214, 110), np.uint8))["win"]
+        for seed in range(10):
+            assert reader.read(banner("VICTORY", GOLD, width, height, seed)) == {"win": True, "loss": False}
+            assert reader.read(banner("YOU DIED", RED, width, height, seed)) == {"win": False, "loss": True}
+            assert reader.read(banner("", RED, width, height, seed)) == {"win": False, "loss": False}
+            assert reader.read(scene(width, height, seed)) == {"win": False, "loss": False}
+        for color in (GOLD, RED, BACK):
+            assert not any(reader.read(np.full((height, width, 3), color, np.uint8)).values())
 
 
 @pytest.mark.parametrize(
