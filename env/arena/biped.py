@@ -37,11 +37,11 @@ class Biped(Rig):
         palm = (0.0, 0.0, -measures.fore)
         hands = [(parts["fore_r"], palm), (parts["fore_l"], palm)]
         self._armed = [(w.node, w.tip) for w in (right, left) if w is not None] or hands
+        self._right = self._armed if right is not None else hands[:1]
         self._hands = hands
         self._thrown = [(self.orb, (0.0, 0.0, 0.0))]
         foot = parts.get("shin_l", parts.get("robe"))
         self._foot = [(foot, (0.0, 0.1, -measures.shin))]
-        self.strikers = self._armed
         self.pose(None, None, "idle", 0.0, 0.0, None)
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
@@ -54,14 +54,13 @@ class Biped(Rig):
         else:
             self.orb.hide()
         if throws:
-            self.strikers = self._thrown
+            self.strike_with(self._thrown)
         elif gesture == "stomp":
-            self.strikers = self._foot
+            self.strike_with(self._foot)
         elif gesture == "open_arms":
-            self.strikers = self._hands
+            self.strike_with(self._hands)
         else:
-            one = self.weapon == "fists" and gesture in _ONE_FIST
-            self.strikers = self._armed[:1] if one else self._armed
+            self.strike_with(self._right if gesture in _ONE_FIST else self._armed)
 
 
 def _tinted(look: BossLook, tint: Color) -> BossLook:

@@ -94,6 +94,10 @@ class Proportions:
         return self.hip + self.neck + self.head
 
 
+Striker = tuple[NodePath, tuple[float, float, float]]
+"""A node that strikes, and its striking point."""
+
+
 class Rig:
     """Bones as nodes, each made to hang from its joint (limbs along -z).
 
@@ -122,9 +126,9 @@ class Rig:
         for weapon in (right, left):
             if weapon is not None:
                 weapon.node.reparent_to(self.trunk)
-        self.strikers: list[tuple[NodePath, tuple[float, float, float]]] = []
-        """The nodes that strike in the present pose, each with its point."""
+        self.strikers: list[Striker] = []
         self._lit: list[NodePath] = []
+        self._light: tuple[Color | None, bool] = None, False
 
     def apply(self, values: Pose) -> None:
         (drop, sway, push, air, lean, yaw, bow, twist, tilt, nod, look, rx, ry, rz, lx, ly, lz,
@@ -172,9 +176,16 @@ class Rig:
         """Colours what strikes in the present pose; None gives it its own colours back."""
         for node in self._lit:
             node.clear_color()
+        self._light = color, white
         self._lit = [node for node, _ in self.strikers] if color is not None else []
         for node in self._lit:
             node.set_color(*((1, 1, 1) if white else color), 1)
+
+    def strike_with(self, strikers: list[Striker]) -> None:
+        """Chooses what strikes in the present pose. What glows passes on from one to the other."""
+        if strikers is not self.strikers:
+            self.strikers = strikers
+            self.glow(*self._light)
 
     def tip(self) -> Point3:
         """Where the first of the strikers strikes, in the space of root's parent."""
