@@ -168,10 +168,10 @@ SPENT = pose(
 )  # fmt: skip
 """Doubled over, the weapon on the ground: the opening."""
 KNEELING = pose(
-    drop=0.5, bow=30, nod=40, tilt=8, rx=0.25, ry=0.2, rz=-0.95, lx=0.2, ly=0.3, lz=-0.9, aim=-10, turn=-60, aim_l=-20,
-    turn_l=-60, both=0, rfy=-0.42, rfx=0.08, lfy=0.3, lfx=0.1, spread=0.0,
+    drop=0.45, bow=-6, nod=34, tilt=6, look=10, rx=0.45, ry=0.1, rz=-0.88, lx=0.45, ly=0.1, lz=-0.88, aim=-30, turn=-75,
+    aim_l=-30, turn_l=-75, both=0, rfy=-0.5, rfx=0.1, lfy=-0.5, lfx=0.1, rfz=0.06, lfz=0.06, spread=0.0,
 )  # fmt: skip
-"""The posture gone: stunned on one knee."""
+"""The posture gone: stunned, on both knees, the arms hanging."""
 FALLEN = pose(
     drop=0.78, lean=-84, nod=-10, rx=0.8, ry=0.1, rz=0.4, lx=0.9, ly=0.0, lz=0.1, aim=60, turn=-90, aim_l=20,
     turn_l=-90, both=0, rfx=0.15, lfx=0.15, rfy=0.1, rfz=-0.7, lfz=-0.75, spread=0.4,
