@@ -62,9 +62,7 @@ class Mind:
         """Asks for a decision from the picture of the moment, `uint8[H, W, 3]`, or from the true state."""
         self._asked += 1
         self._asked_ns = time.monotonic_ns()
-        self._send(("look", self._asked, self._asked_ns, None if pixels is None else pixels.shape, truth))
-        if pixels is not None:
-            self._pipe.send_bytes(np.ascontiguousarray(pixels))
+        self._send(("look", self._asked, self._asked_ns, None if pixels is None else pixels.shape, truth), pixels)
         self.busy = True
 
     def hear(self) -> Thought | str | None:
@@ -87,9 +85,11 @@ class Mind:
             self._process.kill()
             self._process.join()
 
-    def _send(self, message: tuple) -> None:
+    def _send(self, message: tuple, pixels: np.ndarray | None = None) -> None:
         try:
             self._pipe.send(message)
+            if pixels is not None:
+                self._pipe.send_bytes(pixels.reshape(-1))  # of more dimensions it would send the first alone
         except OSError as error:
             raise self._ended() from error
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from combatvla.actions import WAIT_PLAN, Action
@@ -146,7 +147,7 @@ def watch(args: Args) -> int:
             stack.callback(renderer.close)
         sounds = Sounds(task, mute=args.mute)
         stack.callback(sounds.close)
-        panel = Panel(args.policy, profile.actions)
+        panel = Panel(Path(args.policy).name, profile.actions)
         window.overlay.add(panel.root)
         panel.root.show()
         hands = Hands(mind, window, renderer, panel)

@@ -54,6 +54,7 @@ class Match:
         self.fight = Fight(task, seed)
         self.fights_left, self.plain = fights, plain
         self._tick_ns = round(1e9 / TICK_HZ / speed)
+        self._banner_ns = round(BANNER_S * 1e9 / max(1.0, speed))
         self._draw_ns = round(1e9 / min(fps, TICK_HZ))
         self._on_tick, self._on_over, self._on_drawn = on_tick, on_over, on_drawn
         self._over_ns: int | None = None
@@ -116,7 +117,9 @@ class Match:
 
     def _go_on(self, now: int) -> None:
         """Without a person's Enter: the next fight, or the end."""
-        if self.fights_left is None or self._over_ns is None or now - self._over_ns < BANNER_S * 1e9 or self.paused:
+        if self.fights_left is None or self._over_ns is None or self.paused:
+            return
+        if now - self._over_ns < self._banner_ns:
             return
         self.fights_left -= 1
         if self.fights_left:

@@ -10,6 +10,8 @@ from env.arena.overlay import ACCENT, BACK, CAP, FAINT, INK, LIT, card, label
 
 LEFT, WIDTH, TOP, ROW = 4.95, 2.8, 3.25, 0.36
 TEXT = 0.215
+MOST_LETTERS = 110
+"""Of a reason: four or five lines."""
 _DIM = tuple(dark / lit for dark, lit in zip(CAP, LIT, strict=True))
 
 
@@ -20,6 +22,12 @@ def plan_words(plan: Plan) -> str:
     )
 
 
+def _writable(text: str, most: int) -> str:
+    """At most so many letters, and only such as Panda3D's own font has (Latin)."""
+    known = "".join(c if " " <= c < "\u0180" and c.isprintable() else "?" for c in " ".join(text.split()))
+    return known if len(known) <= most else known[: most - 1] + "…"
+
+
 class Panel:
     """A part of `Overlay` on the right. `root` is to be added to it."""
 
@@ -27,7 +35,7 @@ class Panel:
         self.root = NodePath("panel")
         height = ROW * len(actions) + 3.35
         card(self.root, LEFT, TOP - height, WIDTH, height, BACK, 0.72)
-        label(self.root, title, LEFT + 0.15, TOP - 0.36, 0.27, ACCENT)
+        label(self.root, _writable(title, 20), LEFT + 0.15, TOP - 0.36, 0.27, ACCENT)
         self._chips: dict[Action, NodePath] = {}
         for i, action in enumerate(actions):
             y = TOP - 0.86 - ROW * i
@@ -57,4 +65,4 @@ class Panel:
     def think(self, reason: str | None) -> None:
         """Shows the reason; None leaves the last one until another comes."""
         if reason:
-            self._thought.set_text(reason)
+            self._thought.set_text(_writable(reason, MOST_LETTERS))

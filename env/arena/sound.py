@@ -15,8 +15,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from env.arena.fight import View
+from env.arena.marks import GLINT_MS
 from env.arena.rules import HEAVY_AT, SKILL_AT
-from env.arena.scene import GLINT_MS
 from env.arena.state import PLAYER_STATES, RESULTS, STAGES, TICK_HZ, table_of
 from env.tasks import KINDS, Task
 
@@ -111,7 +111,12 @@ def make_effects() -> dict[str, np.ndarray]:
         hz = WINDUP_HZ[kind]
         swell = np.minimum(1, _time(0.34) / 0.12)
         effects[f"windup_{kind}"] = 0.45 * swell * np.tanh(2 * _tone(0.34, hz * 0.8, hz * 1.25, 0.2))
-    return {name: (np.clip(0.7 * sound, -1, 1) * 32767).astype("<i2") for name, sound in effects.items()}
+    return {name: _as_samples(sound) for name, sound in effects.items()}
+
+
+def _as_samples(sound: np.ndarray) -> np.ndarray:
+    edge = np.minimum(1, np.arange(len(sound)) / (0.002 * RATE))  # a sound that starts at once clicks
+    return (np.clip(0.7 * sound * edge * edge[::-1], -1, 1) * 32767).astype("<i2")
 
 
 # -- which of them a tick calls for -----------------------------------------------------------------------------

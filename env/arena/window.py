@@ -70,7 +70,6 @@ class ArenaWindow:
         self._traverser = DataGraphTraverser()
         self.action_of = {key: action for action, key in profile.keys.items()}
         self.overlay = Overlay(profile, rules)
-        self.fight: Fight | None = None
         self.scene: Scene | None = None
         self._size = (0, 0)
         self._down: set[str] = set()
@@ -101,20 +100,22 @@ class ArenaWindow:
 
     def draw(self, fight: Fight) -> None:
         """Shows the fight's present state, and the overlay over it."""
-        if fight is not self.fight:
-            self.fight, self.scene = fight, Scene(fight)
+        if self.scene is None or self.scene.task is not fight.task:
+            self.scene = Scene(fight.task, fight.look_seed)
             show(self.window, self.scene)
             self._over = self.window.make_display_region()
             self._over.set_sort(10)
             self._over.set_camera(self.overlay.camera)
             self._size = (0, 0)
+        elif self.scene.look_seed != fight.look_seed:
+            self.scene.dress(fight.look_seed)
         if self.size != self._size:
             self._size = self.size
             for region in self.window.get_display_regions():
                 if not region.get_camera().is_empty():
                     region.set_dimensions(*_middle(*self._size))
         self._over.set_active(self.overlay.visible)
-        self.scene.update(fight)
+        self.scene.update(fight.read())
         self.engine.render_frame()
 
     @contextmanager
