@@ -209,19 +209,12 @@ def _bend(upper: NodePath, lower: NodePath, joint, target, l1: float, l2: float,
     out = math.sqrt(max(0.0, l1 * l1 - along * along))
     bx, by, bz = ax + ux * along + px * out, ay + uy * along + py * out, az + uz * along + pz * out
     ex, ey, ez = ax + ux * d, ay + uy * d, az + uz * d
-    _lay(upper, ax, ay, az, bx, by, bz, px, py, pz)
-    _lay(lower, bx, by, bz, ex, ey, ez, px, py, pz)
+    # A bone's -z lies along it and its +y toward the pole; both share the x across the plane that they bend in.
+    xx, xy, xz = uy * pz - uz * py, uz * px - ux * pz, ux * py - uy * px
+    for bone, x, y, z, zx, zy, zz in (
+        (upper, ax, ay, az, (ax - bx) / l1, (ay - by) / l1, (az - bz) / l1),
+        (lower, bx, by, bz, (bx - ex) / l2, (by - ey) / l2, (bz - ez) / l2),
+    ):
+        yx, yy, yz = zy * xz - zz * xy, zz * xx - zx * xz, zx * xy - zy * xx
+        bone.set_mat(LMatrix4f(xx, xy, xz, 0, yx, yy, yz, 0, zx, zy, zz, 0, x, y, z, 1))
     return ex, ey, ez
-
-
-def _lay(bone: NodePath, ax, ay, az, bx, by, bz, px, py, pz) -> None:
-    """A bone from a to b along its own -z, its +y toward the pole."""
-    zx, zy, zz = ax - bx, ay - by, az - bz
-    norm = math.sqrt(zx * zx + zy * zy + zz * zz)
-    zx, zy, zz = zx / norm, zy / norm, zz / norm
-    dot = px * zx + py * zy + pz * zz
-    yx, yy, yz = px - dot * zx, py - dot * zy, pz - dot * zz
-    norm = math.sqrt(yx * yx + yy * yy + yz * yz) or 1e-6
-    yx, yy, yz = yx / norm, yy / norm, yz / norm
-    xx, xy, xz = yy * zz - yz * zy, yz * zx - yx * zz, yx * zy - yy * zx
-    bone.set_mat(LMatrix4f(xx, xy, xz, 0, yx, yy, yz, 0, zx, zy, zz, 0, ax, ay, az, 1))
