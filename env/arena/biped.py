@@ -141,7 +141,7 @@ def _parts(look: BossLook, m: Proportions) -> Parts:
         parts["thigh_" + side] = [rod((0, 0, 0.05), (0, 0, -m.thigh), leg * 1.15, leg * 0.95, look.dark, 5, True)]
         parts["shin_" + side] = [
             rod((0, 0, 0.03), (0, 0, -m.shin + 0.04), leg * 0.95, leg * 0.85, look.dark, 5, True),
-            box(0.19 * thick, 0.36 * thick, 0.10, look.dark, at=(0, 0.08 * thick, -m.shin + 0.05)),
+            box(0.19 * thick, 0.24 + 0.06 * thick, 0.10, look.dark, at=(0, 0.05, -m.shin + 0.05)),
         ]
     return _with_ornaments(look, m, parts)
 

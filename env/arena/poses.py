@@ -20,14 +20,14 @@ REST = pose(
 """On guard, for those whose weapon has no rest of its own below."""
 RESTS: dict[str, Pose] = {
     "hammer": pose(REST, rx=0.25, ry=0.35, rz=-0.7, aim=-16, turn=-58, lx=0.4, ly=0.3, lz=-0.75, both=0),
-    "fists": pose(REST, both=0, rx=0.35, ry=0.35, rz=-0.85, lx=0.35, ly=0.35, lz=-0.85),
+    "fists": pose(REST, both=0, rx=0.4, ry=0.3, rz=-0.72, lx=0.4, ly=0.3, lz=-0.72),
     "blades": pose(
         REST, spread=0.85, rx=0.5, ry=0.3, rz=-0.6, lx=0.5, ly=0.3, lz=-0.6, aim=-35, aim_l=-35, turn=-35, turn_l=-35
     ),
     "glaive": pose(REST, both=0, rx=0.45, ry=0.25, rz=-0.55, aim=78, turn=-60),
     "lantern": pose(REST, both=0, rx=0.45, ry=0.4, rz=-0.45, aim=58, turn=-82, lx=0.05, ly=0.45, lz=-0.35),
     "sword": pose(REST, rx=0.1, ry=0.5, rz=-0.5, aim=-32, turn=-30, bow=12),
-    "naginata": pose(REST, rx=0.1, ry=0.35, rz=-0.3, aim=35, turn=75, lx=0.3, ly=0.4, lz=-0.7),
+    "naginata": pose(REST, rx=0.15, ry=0.45, rz=-0.65, aim=-4, turn=72),
     "swords": pose(REST, rx=0.3, ry=0.45, rz=-0.55, lx=0.3, ly=0.45, lz=-0.55, aim=62, turn=-40, aim_l=62, turn_l=-40),
 }
 
@@ -95,6 +95,8 @@ WINDUP: dict[str, Pose] = {
 }  # fmt: skip
 
 VARIANTS: dict[tuple[str, str], Pose] = {
+    ("blades", "overhead"): pose(WINDUP["overhead"], aim=100, aim_l=100, spread=0.1),
+    ("blades", "open_arms"): pose(WINDUP["open_arms"], rx=0.8, rz=0.55, lx=0.8, lz=0.55),
     ("fists", "low_side"): pose(
         WINDUP["low_side"], bow=10, rx=-0.2, ry=0.7, rz=-0.5, lx=0.95, ly=0.1, lz=-0.15, tilt=-26, sway=-0.15
     ),
