@@ -135,7 +135,7 @@ def _parts(look: BossLook, m: Proportions) -> Parts:
         ]  # fmt: skip
         for side in ("r", "l"):  # wide sleeves
             parts["fore_" + side].append(rod((0, 0, 0.02), (0, 0.0, -m.fore + 0.08), 0.1, 0.2, look.cloth, 6))
-        return _with_ornaments(look, m, parts)
+        return _with_ornaments(look, parts)
     for side in ("r", "l"):
         leg = 0.115 * thick
         parts["thigh_" + side] = [rod((0, 0, 0.05), (0, 0, -m.thigh), leg * 1.15, leg * 0.95, look.dark, 5, True)]
@@ -143,7 +143,7 @@ def _parts(look: BossLook, m: Proportions) -> Parts:
             rod((0, 0, 0.03), (0, 0, -m.shin + 0.04), leg * 0.95, leg * 0.85, look.dark, 5, True),
             box(0.19 * thick, 0.24 + 0.06 * thick, 0.10, look.dark, at=(0, 0.05, -m.shin + 0.05)),
         ]
-    return _with_ornaments(look, m, parts)
+    return _with_ornaments(look, parts)
 
 
 def _head(look: BossLook) -> list[NodePath]:
@@ -158,7 +158,7 @@ def _head(look: BossLook) -> list[NodePath]:
     return [skull, *eyes]
 
 
-def _with_ornaments(look: BossLook, m: Proportions, parts: Parts) -> Parts:
+def _with_ornaments(look: BossLook, parts: Parts) -> Parts:
     for ornament in look.ornaments:
         for bone, nodes in BUILDERS[ornament](look).items():
             if bone == "head":

@@ -77,7 +77,7 @@ class Fighter(Rig):
 
     def pose(self, state: str, progress: float, walk: float, swings: int, charge: float) -> None:
         self.apply(fighter_pose(self.ready, state, progress, walk, swings, charge))
-        shine = charge if state in ("charge", "heavy") else 0.0
+        shine = {"charge": max(0.0, charge * 1.5 - 0.5), "heavy": charge}.get(state, 0.0)
         self.right.node.set_color_scale(1 + 1.5 * shine, 1 + 1.1 * shine, 1 + 0.5 * shine, 1)
 
 
@@ -85,15 +85,8 @@ def fighter_pose(ready: Pose, state: str, progress: float, walk: float, swings: 
     """The pose of a moment. `ready`: the guard of these rules; the others are those of `bodies.PlayerFigure.pose`."""
     if state == "moving":
         step, lift = math.sin(walk * 3.4), math.cos(walk * 3.4)
-        return pose(
-            ready,
-            bow=18,
-            drop=0.12,
-            rfy=0.36 * step,
-            lfy=-0.36 * step,
-            rfz=max(0.0, 0.2 * lift),
-            lfz=max(0.0, -0.2 * lift),
-        )
+        rise = max(0.0, 0.2 * lift), max(0.0, -0.2 * lift)
+        return pose(ready, bow=18, drop=0.12, rfy=0.36 * step, lfy=-0.36 * step, rfz=rise[0], lfz=rise[1])
     if state == "dodge":
         return _rolling(ready, progress)
     if state == "light":
@@ -101,13 +94,14 @@ def fighter_pose(ready: Pose, state: str, progress: float, walk: float, swings: 
         if progress < 0.75:
             return mix(CUT_BACK[side], CUT_THROUGH[side], smooth((progress - 0.2) / 0.3))
         return mix(CUT_THROUGH[side], ready, (progress - 0.75) * 4)
-    if state == "charge":
-        return mix(RAISED, CHARGED, smooth(charge * 0.7 + 0.3))
-    if state == "heavy":
-        if progress < 0.48:
-            return mix(mix(ready, RAISED, smooth(progress / 0.3)), CHARGED, charge)
+    if state in ("charge", "heavy"):
+        # The first third of the charge is the blow's own raising, which a blow that is not held back does too.
+        raising, held = (charge * 3, charge * 1.5 - 0.5) if state == "charge" else (progress / 0.36, charge)
+        high = mix(mix(ready, RAISED, smooth(raising)), CHARGED, smooth(held))
+        if state == "charge" or progress < 0.48:
+            return high
         if progress < 0.8:
-            return mix(mix(RAISED, CHARGED, charge), SMASHED, smooth((progress - 0.48) / 0.12))
+            return mix(high, SMASHED, smooth((progress - 0.48) / 0.12))
         return mix(SMASHED, ready, (progress - 0.8) * 5)
     if state == "heal":
         return mix(ready, DRINKING, smooth(progress / 0.25) * smooth((1 - progress) / 0.15))
