@@ -6,14 +6,14 @@ import math
 
 from env.arena.look import BossLook
 from env.arena.mesh import Color
-from env.arena.creature import Creature, Pose, Poses, Striker
-from env.arena.sculpt import Palette, Shape, shade
+from env.arena.creature import Creature, Pose, Poses, Striker, Triple
+from env.arena.sculpt import Palette, Shape
 
 
 def build(look: BossLook, tint: Color) -> Creature:
     """The figure of a `beast` or a `bird`; all its colours times `tint`."""
     colors = Palette(look, tint)
-    return _beast(look, colors)
+    return _beast(look, colors) if look.body == "beast" else _bird(look, colors)
 
 
 # -- beast ---------------------------------------------------------------------------------------------------
@@ -181,4 +181,156 @@ def _beast_gait(walk: float, time: float) -> Pose:
     for name, phase in (("fore_l", 0), ("hind_r", 0.4), ("fore_r", math.pi), ("hind_l", math.pi + 0.4)):
         angle = walk * 2.6 + phase
         moves[name] = (0, 0.34 * math.sin(angle), 0.28 * max(0.0, math.cos(angle)))
+    return moves
+
+
+# -- bird ----------------------------------------------------------------------------------------------------
+
+
+def _bird(look: BossLook, c: Palette) -> Creature:
+    rig = Creature(look, natural_height=3.1, shadow_radius=0.95)
+    body = Shape().tube(
+        [(0, -0.72, -0.16, 0.10, 0.08), (0, -0.40, -0.06, 0.30, 0.26), (0, 0.05, 0.02, 0.40, 0.38)]
+        + [(0, 0.42, 0.10, 0.30, 0.34), (0, 0.62, 0.18, 0.16, 0.20)],
+        c.skin,
+        sides=8,
+        under=c.cloth,
+    )
+    for x in (-0.26, 0.0, 0.26):  # the tail
+        body.plate([(x * 0.4, -0.5, 0), (x + 0.13, -1.25, -0.32), (x - 0.13, -1.25, -0.32)], c.dark)
+    body.tube([(0, 0.50, -0.05, 0.16, 0.10), (0, 0.52, -0.62, 0, 0)], c.cloth, 4)  # the plumes of its breast
+    rig.joint("body", "turn", (0, 0, 1.72), body)
+    rig.joint("neck", "body", (0, 0.48, 0.16), Shape().tube([(0, -0.1, 0, 0.22), (0, 0.66, 0, 0.12)], c.skin, 6))
+    rig.joint("throat", "neck", (0, 0.62, 0), Shape().tube([(0, -0.06, 0, 0.15), (0, 0.66, 0, 0.13)], c.cloth, 6))
+    head = Shape().tube([(0, -0.18, 0, 0.10), (0, 0.06, 0.04, 0.18), (0, 0.30, 0, 0.09)], c.cloth, 6)
+    head.tube([(0, 0.22, 0.02, 0.09, 0.08), (0, 1.15, -0.06, 0)], c.accent, 5)
+    for x in (-0.08, 0.08):  # the crest
+        head.plate([(x, 0.06, 0.20), (x, -0.06, 0.06), (x * 3, -0.90, 0.30)], c.dark)
+        head.box((0.06, 0.12, 0.10), (x * 2.1, 0.14, 0.07), c.eyes)
+    rig.joint("head", "throat", (0, 0.60, 0), head)
+    beak = Shape().tube([(0, 0, 0, 0.07, 0.06), (0, 0.80, 0.05, 0)], c.accent, 4)
+    rig.joint("jaw", "head", (0, 0.20, -0.08), beak)
+
+    # Wings are built upright, the long feathers down: seen from the front when they are open, a cloak when folded.
+    arm = Shape().plate([(0, 0, 0.16), (0.85, 0, 0.26), (0.85, 0, -0.66), (0, 0, -0.52)], c.skin, c.cloth)
+    arm.tube([(0, 0, 0.12, 0.10), (0.85, 0, 0.22, 0.07)], c.skin, 4)
+    hand = Shape()
+    for k in range(5):
+        turn = math.radians(14 - 25 * k)
+        x, z = 1.40 * math.cos(turn), 1.15 * math.sin(turn)
+        points = [(0, 0, 0.24 - 0.15 * k), (x, 0, z), (x - 0.16, 0, z - 0.22), (0, 0, 0.04 - 0.17 * k)]
+        hand.plate(points, c.dark if k % 2 else c.skin, c.dark)
+    for s, x in (("l", -1), ("r", 1)):
+        flip = (lambda shape: shape) if x > 0 else Shape.mirrored
+        rig.joint(f"wing_{s}", "body", (0.30 * x, 0.22, 0.22), flip(arm))
+        rig.joint(f"hand_{s}", f"wing_{s}", (0.83 * x, 0, 0), flip(hand))
+    thigh = Shape().tube([(0, -0.1, 0, 0.17), (0, 0.45, 0, 0.10), (0, 0.82, 0, 0.05)], c.cloth, 6)
+    shank = Shape().tube([(0, 0, 0, 0.08), (0, 0.84, 0, 0.065)], c.accent, 5)
+    toes = Shape()
+    for h in (-32, 0, 32, 180):
+        toes.box(
+            (0.07, 0.34, 0.06), (-0.2 * math.sin(math.radians(h)), 0.2 * math.cos(math.radians(h)), 0.03), c.accent, h
+        )
+    for s, x in (("l", -1), ("r", 1)):
+        rig.leg(f"foot_{s}", "body", (0.20 * x, -0.06, -0.18), (0.82, 0.84), (0, -1, 0), thigh, shank, toes)
+    return rig.finish(_bird_poses())
+
+
+def _wings(h: float, p: float, r: float, hand: Triple, shift: float = 0.0) -> Pose:
+    """Both wings alike. For the right one: heading turns it back (negative), roll lifts it (negative)."""
+    a, b, d = hand
+    return {"wing_r": (h + shift, p, r), "wing_l": (-h + shift, p, -r), "hand_r": (a, b, d), "hand_l": (-a, b, -d)}
+
+
+def _bird_poses() -> Poses:
+    rest: Pose = {"neck": (0, 112, 0), "throat": (0, -52, 0), "head": (0, -62, 0), "body": (0, 6, 0)}
+    rest |= _wings(-84, 0, 14, (-4, 0, 14)) | {"foot_l": (-0.28, 0.1, 0), "foot_r": (0.28, 0.1, 0)}
+    windup: dict[str, Pose] = {
+        "peck": {  # seen from the side: the neck folded back, the beak drawn
+            "turn": (-62, 0, 0), "body": (0, 4, 0), "body.at": (0, -0.25, -0.30), "neck": (0, 150, 0),
+            "throat": (0, -75, 0), "head": (0, -78, 0), "jaw": (0, -14, 0), "foot_l": (-0.3, 0.55, 0),
+            "foot_r": (0.3, -0.5, 0),
+        },
+        "wings": {  # the whole span, level
+            "turn": (14, 0, 0), "body": (0, -6, -6), "neck": (0, 80, 0), "throat": (0, -30, 0), "head": (0, -50, 0),
+            **_wings(6, 0, -16, (0, 0, -12)), "foot_l": (-0.5, 0, 0), "foot_r": (0.5, 0, 0),
+        },
+        "stomp": {  # one foot drawn up before the breast, upright
+            "body": (0, 34, 8), "body.at": (-0.12, -0.15, 0.22), "neck": (0, 78, 0), "throat": (0, -20, 0),
+            "head": (0, -92, 0), "foot_r": (0.62, 1.10, 1.75), "foot_l": (-0.05, 0, 0),
+            **_wings(-40, 0, 34, (-20, 0, 20)),
+        },
+        "feathers": {  # both wings straight up
+            "body": (0, 28, 0), "body.at": (0, -0.1, 0.05), "neck": (0, 40, 0), "throat": (0, -10, 0),
+            "head": (0, -70, 0), **_wings(-10, 0, -64, (-6, 0, -24)),
+        },
+        "dive": {  # low, the wings half open and hanging, the beak at the ground
+            "body": (0, -22, 0), "body.at": (0, -0.1, -0.95), "neck": (0, 40, 0), "throat": (0, -20, 0),
+            "head": (0, -30, 0), **_wings(-20, 0, -42, (-10, 0, 92)), "foot_l": (-0.5, -0.1, 0),
+            "foot_r": (0.5, -0.1, 0),
+        },
+        "embrace": {  # the wings a cloak, open to the ground
+            "body": (0, 18, 0), "body.at": (0, -0.1, 0), "neck": (0, 84, 0), "throat": (0, 0, 0), "head": (0, -110, 0),
+            "jaw": (0, -24, 0), **_wings(30, 0, 10, (16, 0, 36)), "foot_l": (-0.55, 0.1, 0), "foot_r": (0.55, 0.1, 0),
+        },
+    }  # fmt: skip
+    pecked: Pose = {
+        "body": (0, -26, 0), "body.at": (0, 0.45, -0.28), "neck": (0, 30, 0), "throat": (0, -14, 0),
+        "head": (0, -4, 0), "foot_l": (-0.3, 0.9, 0), "foot_r": (0.3, -0.5, 0), **_wings(-60, 0, -10, (-10, 0, 0)),
+    }  # fmt: skip
+    strike: dict[str, Pose] = {
+        "peck": pecked,
+        "wings": {"turn": (-60, 0, 0), "body": (0, -10, 8), **_wings(50, 0, 10, (20, 0, 0), shift=-20)},
+        "stomp": {
+            "body": (0, -10, 0), "body.at": (0, 0.3, -0.2), "foot_r": (0.3, 1.25, 0), "foot_l": (-0.3, -0.2, 0),
+            "neck": (0, 70, 0), **_wings(-30, 0, -30, (-10, 0, -10)),
+        },
+        "feathers": {"body": (0, -14, 0), "body.at": (0, 0.2, -0.1), **_wings(70, 0, 0, (20, 0, 0))},
+        "dive": {**pecked, "body.at": (0, 0.2, -0.75), "head": (0, -24, 0), **_wings(-20, 0, -40, (0, 0, -10))},
+        "embrace": {
+            "body": (0, 0, 0), "body.at": (0, 0.4, -0.1), "neck": (0, 70, 0), "head": (0, -90, 0),
+            **_wings(76, 0, 6, (50, 0, 10)),
+        },
+    }  # fmt: skip
+    beak, wings = Striker(("head",), (0.0, 1.1, 0.0)), ("hand_r", "hand_l", "wing_r", "wing_l")
+    return Poses(
+        rest=rest,
+        windup=windup,
+        strike=strike,
+        air={
+            "body": (0, -34, 0), "neck": (0, 36, 0), "throat": (0, -14, 0), "head": (0, -16, 0),
+            **_wings(-4, -50, -24, (-10, 0, -14)), "foot_l": (-0.3, -0.9, 0.5), "foot_r": (0.3, -0.9, 0.5),
+        },
+        spent={  # the beak stuck in the ground, the wings hanging
+            "body": (0, -36, 0), "body.at": (0, 0.0, -0.45), "neck": (0, 10, 0), "throat": (0, -20, 0),
+            "head": (0, -16, 8), **_wings(-50, 0, 40, (-10, 0, 20)), "foot_l": (-0.45, 0.1, 0),
+            "foot_r": (0.4, -0.2, 0),
+        },
+        broken={
+            "body": (0, 10, 14), "body.at": (0, 0, -1.05), "neck": (20, 50, 0), "throat": (20, -70, 0),
+            "head": (0, -50, 0), "jaw": (0, -24, 0), **_wings(-30, 0, 30, (-10, 0, 14)), "foot_l": (-0.7, 0.3, 0),
+            "foot_r": (0.7, 0.5, 0),
+        },
+        down={
+            "body": (0, 0, 70), "body.at": (0.1, 0, -1.38), "neck": (-30, -10, 0), "throat": (-20, 0, 0),
+            "head": (0, 0, 0), "jaw": (0, -20, 0), "wing_r": (-30, -80, 0), "wing_l": (30, -70, 20),
+            "hand_r": (-10, 0, 0), "hand_l": (0, 0, 20), "foot_l": (-1.2, 0.2, 0.3), "foot_r": (-1.3, -0.4, 0.1),
+        },
+        strikers={
+            "peck": beak, "dive": beak, "stomp": Striker(("foot_r",), (0.0, 0.2, 0.0)),
+            **{gesture: Striker(wings, (0.9, 0.0, 0.0)) for gesture in ("wings", "feathers", "embrace")},
+        },
+        gait=_bird_gait,
+    )  # fmt: skip
+
+
+def _bird_gait(walk: float, time: float) -> Pose:
+    moves: Pose = {
+        "body.at": (0, 0, 0.03 * math.sin(time * 1.9)),
+        "neck": (0, 4 * math.sin(time * 1.3), 0),
+        "head": (10 * math.sin(time * 0.9), -4 * math.sin(time * 1.3), 0),
+    }
+    for name, phase in (("foot_l", 0), ("foot_r", math.pi)):
+        angle = walk * 2.3 + phase
+        moves[name] = (0, 0.40 * math.sin(angle), 0.45 * max(0.0, math.cos(angle)))
     return moves
