@@ -18,7 +18,7 @@ MENU = (
     ("quit", "Quit", "Q"),
 )
 """The pause menu: command, words, key."""
-MENU_X, MENU_W, MENU_TOP, MENU_ROW = -1.9, 4.6, 1.15, 0.72
+MENU_X, MENU_W, MENU_TOP, MENU_ROW = -2.3, 4.6, 1.15, 0.72
 
 WORDS = {
     Action.SPRINT: "Sprint (hold)",
@@ -186,7 +186,7 @@ class Overlay:
             right = left + width - 0.2
             for key in reversed(keys):
                 right = cap(panel, key, right, y) - 0.08
-        label(panel, HINTS[rules], left + 0.25, top - 0.52 - row * len(rows), 0.225, ACCENT, wrap=width - 0.4)
+        label(panel, HINTS[rules], left + 0.25, top - 0.52 - row * len(rows), 0.225, ACCENT, wrap=width - 0.5)
         panel.flatten_strong()
         return panel
 

@@ -8,9 +8,9 @@ from combatvla.actions import Action, Plan
 from combatvla.policy.base import Decision
 from env.arena.overlay import ACCENT, BACK, CAP, FAINT, INK, LIT, card, label
 
-LEFT, WIDTH, TOP, ROW = 4.95, 2.8, 3.25, 0.36
+LEFT, WIDTH, TOP, ROW = 4.95, 2.8, 3.25, 0.33
 TEXT = 0.215
-MOST_LETTERS = 110
+MOST_LETTERS = 100
 """Of a reason: four or five lines."""
 _DIM = tuple(dark / lit for dark, lit in zip(CAP, LIT, strict=True))
 
@@ -33,18 +33,18 @@ class Panel:
 
     def __init__(self, title: str, actions: tuple[Action, ...]) -> None:
         self.root = NodePath("panel")
-        height = ROW * len(actions) + 3.35
+        height = ROW * len(actions) + 2.85
         card(self.root, LEFT, TOP - height, WIDTH, height, BACK, 0.72)
         label(self.root, _writable(title, 20), LEFT + 0.15, TOP - 0.36, 0.27, ACCENT)
         self._chips: dict[Action, NodePath] = {}
         for i, action in enumerate(actions):
-            y = TOP - 0.86 - ROW * i
+            y = TOP - 0.78 - ROW * i
             self._chips[action] = card(self.root, LEFT + 0.12, y - 0.08, WIDTH - 0.24, ROW - 0.05, LIT)
             label(self.root, action.replace("_", " "), LEFT + 0.24, y, TEXT)
-        y = TOP - 0.86 - ROW * len(actions) - 0.06
+        y = TOP - 0.78 - ROW * len(actions) - 0.04
         self._plan = label(self.root, "", LEFT + 0.15, y, TEXT, INK, wrap=WIDTH - 0.3)[1]
-        self._thought = label(self.root, "", LEFT + 0.15, y - 1.0, TEXT, ACCENT, wrap=WIDTH - 0.3)[1]
-        self._speed = label(self.root, "", LEFT + 0.15, TOP - height + 0.16, 0.20, FAINT)[1]
+        self._thought = label(self.root, "", LEFT + 0.15, y - 0.72, TEXT, ACCENT, wrap=WIDTH - 0.3)[1]
+        self._speed = label(self.root, "", LEFT + 0.15, TOP - height + 0.13, 0.20, FAINT)[1]
         self._held: frozenset[Action] | None = None
         self.hold(frozenset())
 
