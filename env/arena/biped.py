@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from panda3d.core import NodePath
@@ -11,7 +12,7 @@ from env.arena.look import BossLook
 from env.arena.mesh import Color, ball, box, joined, loft, rod
 from env.arena.ornaments import BUILDERS, Parts
 from env.arena.poses import boss_pose
-from env.arena.rig import Proportions, Rig, Weapon
+from env.arena.rig import Proportions, Rig, Weapon, shifted
 
 _THROWS = ("throw", "cast")
 _ONE_FIST = ("side", "low_side", "thrust", "uppercut")
@@ -46,7 +47,10 @@ class Biped(Rig):
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
         tick = view.tick if view is not None and not view.boss.frozen else 0
-        self.apply(boss_pose(self.weapon, gesture, kind, stage, progress, walk, tick))
+        values = boss_pose(self.weapon, gesture, kind, stage, progress, walk, tick)
+        if "robe" in self.parts and stage != "down":
+            values = shifted(values, air=0.12 + 0.05 * math.sin(tick * 0.05))
+        self.apply(values)
         throws = kind == "ranged" and gesture in _THROWS
         if throws and stage == "windup":
             self.orb.show()

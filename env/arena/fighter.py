@@ -54,6 +54,10 @@ LUNGE = pose(
     READY, drop=0.3, push=0.3, bow=24, twist=30, rx=-0.1, ry=1.0, rz=0.1, aim=20, turn=-20, both=1, rfy=0.6, lfy=-0.45
 )
 STAND_OVER = pose(READY, twist=-20, rx=0.75, ry=0.2, rz=-0.3, aim=-25, turn=-70, both=0, bow=2, drop=0.02)
+STEP = pose(
+    READY, drop=0.36, bow=30, nod=-16, both=0, rx=0.7, ry=-0.3, rz=-0.5, aim=-8, turn=-120, lx=0.5, ly=0.4, lz=-0.6,
+    rfx=0.3, lfx=0.22, rfy=-0.3, lfy=0.2,
+)  # fmt: skip
 FALLEN = pose(
     drop=0.82, lean=84, yaw=75, rx=0.6, ry=0.1, rz=0.8, lx=0.5, ly=0.1, lz=0.85, aim=70, turn=-40, both=0, rfz=-0.75,
     lfz=-0.7, rfy=-0.1, rfx=0.1, lfx=0.1,
@@ -69,25 +73,28 @@ class Fighter(Rig):
     shadow_radius = 0.5
 
     def __init__(self, rules: str) -> None:
-        make, self.ready = (_swordsman, READY_SWORD) if rules == "blade" else (_staff_fighter, READY)
-        parts, weapon = make()
+        self.rules = rules
+        parts, weapon = _swordsman() if rules == "blade" else _staff_fighter()
         super().__init__(HEIGHT, Proportions(), {name: joined(nodes, name) for name, nodes in parts.items()}, weapon)
         self.strikers = [(weapon.node, weapon.tip)]
         self.pose("idle", 0.0, 0.0, 0, 0.0)
 
     def pose(self, state: str, progress: float, walk: float, swings: int, charge: float) -> None:
-        self.apply(fighter_pose(self.ready, state, progress, walk, swings, charge))
+        self.apply(fighter_pose(self.rules, state, progress, walk, swings, charge))
         shine = {"charge": max(0.0, charge * 1.5 - 0.5), "heavy": charge}.get(state, 0.0)
         self.right.node.set_color_scale(1 + 1.5 * shine, 1 + 1.1 * shine, 1 + 0.5 * shine, 1)
 
 
-def fighter_pose(ready: Pose, state: str, progress: float, walk: float, swings: int, charge: float) -> Pose:
-    """The pose of a moment. `ready`: the guard of these rules; the others are those of `bodies.PlayerFigure.pose`."""
+def fighter_pose(rules: str, state: str, progress: float, walk: float, swings: int, charge: float) -> Pose:
+    """The pose of a moment under the rules `staff` or `blade`; for the others see `bodies.PlayerFigure.pose`."""
+    ready = READY_SWORD if rules == "blade" else READY
     if state == "moving":
         step, lift = math.sin(walk * 3.4), math.cos(walk * 3.4)
         rise = max(0.0, 0.2 * lift), max(0.0, -0.2 * lift)
         return pose(ready, bow=18, drop=0.12, rfy=0.36 * step, lfy=-0.36 * step, rfz=rise[0], lfz=rise[1])
     if state == "dodge":
+        if rules == "blade":  # a long low step, whichever way it goes
+            return mix(ready, STEP, smooth(progress / 0.15) * smooth((1 - progress) / 0.35))
         return _rolling(ready, progress)
     if state == "light":
         side = 1 if swings % 2 else -1
