@@ -7,25 +7,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from combatvla.errors import UserError
 from combatvla.report import progress
 from env.arena.fight import Fight
+from env.arena.marks import GLINT_MS
 from env.arena.rules import LEAP_OFF
-from env.arena.state import STAGES, to_ticks
+from env.arena.state import STAGES, TICK_HZ, to_ticks
 from env.tasks import Task
 
 if TYPE_CHECKING:
     from env.arena.render import Renderer
 
 SEED = 3
-SIZE, TILE = (960, 540), (256, 144)
+SIZE, SMALL = (960, 540), (512, 288)
+CROP = (112, 30, 392, 248)
+"""What of a small picture the sheet shows: left, upper, right, lower; the fighters, and hardly any of the HUD."""
+TILE = (CROP[2] - CROP[0], CROP[3] - CROP[1])
 HEAD, FOOT = 30, 20
 """Pixels above a row of tiles and below each tile, for words."""
-PROGRESS = 0.72
-"""How far the shown wind-ups are; a leap is shown before it leaves the ground."""
+PROGRESS, LEAST = 0.72, 0.45
+"""How far the shown wind-ups are: before the flare where that leaves something to see, a leap still on the ground."""
+FLARE_TICKS = round(GLINT_MS * TICK_HZ / 1000)
 NEAREST, FARTHEST = 2.6, 5.5
 """Metres between the two in a picture, within what the attack is chosen at."""
 BACK, INK, FAINT = (18, 19, 23), (240, 236, 224), (160, 164, 172)
@@ -40,9 +44,11 @@ def winding_up(task: Task, name: str, seed: int = SEED) -> Fight:
     boss = fight.boss
     boss.x, boss.y, boss.facing = 0.0, distance / 2, -math.pi / 2
     boss.stage, boss.move = STAGES.index("windup"), list(task.boss.moves).index(name)
-    boss.hold = round(sum(move.hold) / 2 * 60)
+    boss.hold = round(sum(move.hold) / 2 * TICK_HZ)
     boss.total = to_ticks(move.windup) + boss.hold
-    boss.t = int(boss.total * (LEAP_OFF * 0.95 if move.kind == "leap" else PROGRESS))
+    before_flare = boss.total - FLARE_TICKS - 1
+    at_most = LEAP_OFF * 0.95 if move.kind == "leap" else PROGRESS
+    boss.t = int(max(LEAST * boss.total, min(at_most * boss.total, before_flare)))
     return fight
 
 
@@ -52,7 +58,7 @@ def write_pictures(tasks: Sequence[Task], folder: Path) -> list[Path]:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        large, small = Renderer(*SIZE), Renderer(*TILE)
+        large, small = Renderer(*SIZE), Renderer(*SMALL)
         try:
             paths, strips = [], []
             with progress("pictures", len(tasks)) as advance:
@@ -80,8 +86,8 @@ def _strip(task: Task, renderer: Renderer) -> Image.Image:
     words = f"{task.number}  {task.title}  ({task.rules}, {task.tier})"
     draw.text((8, HEAD // 2), words, INK, ImageFont.load_default(17), anchor="lm")
     for i, (name, move) in enumerate(task.boss.moves.items()):
-        pixels: np.ndarray = renderer.draw(winding_up(task, name))
-        strip.paste(Image.fromarray(pixels), (i * width, HEAD))
+        picture = Image.fromarray(renderer.draw(winding_up(task, name)))
+        strip.paste(picture.crop(CROP), (i * width, HEAD))
         what = name if name == move.kind else f"{name}: {move.kind}"
         draw.text((i * width + 8, HEAD + height + FOOT // 2), what, FAINT, ImageFont.load_default(14), anchor="lm")
     return strip
