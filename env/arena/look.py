@@ -78,4 +78,5 @@ class BossLook(_Strict):
 class Place(_Strict):
     """The surroundings of the ring."""
 
-    kind: Literal["court"] = "court"
+    kind: Literal["court", "meadow", "marsh", "cave", "ruin", "ash", "snow", "grove", "field", "temple", "castle"] = "court"
+    """One of `env.arena.place.STYLES`; the last three belong to the blade rules."""

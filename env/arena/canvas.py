@@ -1,0 +1,105 @@
+"""Many polygons in one Geom, painted in the order in which they were added: places, ground marks and the HUD.
+
+Colours are per vertex, RGB or RGBA in 0..1, and go over evenly between the vertices of a polygon.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from panda3d.core import (
+    Geom,
+    GeomEnums,
+    GeomNode,
+    GeomTriangles,
+    GeomVertexArrayFormat,
+    GeomVertexData,
+    GeomVertexFormat,
+    NodePath,
+)
+
+from env.arena.mesh import AMBIENT, LIGHT
+
+_COLUMNS = GeomVertexArrayFormat("vertex", 3, GeomEnums.NT_float32, GeomEnums.C_point)
+_COLUMNS.add_column("color", 4, GeomEnums.NT_float32, GeomEnums.C_color)
+_FORMAT = GeomVertexFormat.register_format(GeomVertexFormat(_COLUMNS))
+
+
+def shaded(faces: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """The colours `[N, 3]` of flat faces `[N, K, 3]` in the world's fixed light. `colors`: `[3]` or `[N, 3]`."""
+    # By the diagonals: a quad whose one side has shrunk to a point still has both.
+    normal = np.cross(faces[:, 2] - faces[:, 0], faces[:, -1] - faces[:, 1])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    bright = AMBIENT + (1 - AMBIENT) * np.clip(normal @ LIGHT, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
+    return np.clip(np.asarray(colors, float) * bright[:, None], 0, 1)
+
+
+class Canvas:
+    """Collects polygons; `node` makes one node of them."""
+
+    def __init__(self) -> None:
+        self._points: list[np.ndarray] = []
+        self._colors: list[np.ndarray] = []
+        self._index: list[np.ndarray] = []
+        self._count = 0
+
+    def add(self, points, colors, triangles) -> None:
+        """`points [V, 3]`, `colors` one, or one a vertex `[V, 3 or 4]`, `triangles [T, 3]` counter-clockwise."""
+        points = np.asarray(points, float).reshape(-1, 3)
+        colors = np.asarray(colors, float)
+        rows = np.ones((len(points), 4))
+        rows[:, : colors.shape[-1]] = colors
+        self._points.append(points)
+        self._colors.append(rows)
+        self._index.append(np.asarray(triangles, np.int64).reshape(-1, 3) + self._count)
+        self._count += len(points)
+
+    def polygons(self, faces, colors) -> None:
+        """Convex polygons `[N, K, 3]`, counter-clockwise. `colors`: one, one a polygon `[N, 3 or 4]` or one a vertex
+        `[N, K, 3 or 4]`."""
+        faces = np.asarray(faces, float)
+        n, k = faces.shape[:2]
+        colors = np.asarray(colors, float)
+        if colors.ndim == 2:
+            colors = np.repeat(colors, k, axis=0)
+        elif colors.ndim == 3:
+            colors = colors.reshape(n * k, -1)
+        fan = np.array([(0, i, i + 1) for i in range(1, k - 1)])
+        self.add(faces.reshape(-1, 3), colors, np.arange(n)[:, None, None] * k + fan)
+
+    def polygon(self, points, color) -> None:
+        """One convex polygon `[K, 3]`."""
+        self.polygons(np.asarray(points, float)[None], np.asarray(color, float))
+
+    def strip(self, low, high, low_colors, high_colors) -> None:
+        """A band between two lines `[N, 3]`; to whoever goes along them `high` is on the left of `low`."""
+        n = len(low)
+        i = np.arange(n - 1)
+        quads = np.stack([np.stack([i, i + 1, i + 1 + n], 1), np.stack([i, i + 1 + n, i + n], 1)], 1)
+        colors = [np.broadcast_to(np.asarray(c, float), (n, np.shape(c)[-1])) for c in (low_colors, high_colors)]
+        self.add(np.concatenate([low, high]), np.concatenate(colors), quads)
+
+    def rectangle(self, x: float, y: float, w: float, h: float, color) -> None:
+        """An upright one in the plane of the HUD (x right, z up), from its lower left corner."""
+        self.polygon([(x, 0, y), (x + w, 0, y), (x + w, 0, y + h), (x, 0, y + h)], color)
+
+    @property
+    def empty(self) -> bool:
+        return not self._count
+
+    def node(self, name: str) -> NodePath:
+        """All of it as one Geom."""
+        data = GeomVertexData(name, _FORMAT, GeomEnums.UH_static)
+        data.unclean_set_num_rows(self._count)
+        rows = np.concatenate([np.concatenate(self._points), np.concatenate(self._colors)], axis=1)
+        memoryview(data.modify_array(0)).cast("B")[:] = rows.astype(np.float32).tobytes()
+        index = np.concatenate(self._index).astype(np.uint32)
+        primitive = GeomTriangles(GeomEnums.UH_static)
+        primitive.set_index_type(GeomEnums.NT_uint32)
+        vertices = primitive.modify_vertices(index.size)
+        vertices.unclean_set_num_rows(index.size)
+        memoryview(vertices).cast("B")[:] = index.tobytes()
+        geom = Geom(data)
+        geom.add_primitive(primitive)
+        node = GeomNode(name)
+        node.add_geom(geom)
+        return NodePath(node)
