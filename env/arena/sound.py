@@ -10,12 +10,12 @@ import io
 import os
 import wave
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
 from env.arena.fight import View
 from env.arena.marks import GLINT_MS
+from env.arena.quiet import quiet
 from env.arena.rules import HEAVY_AT, SKILL_AT
 from env.arena.state import PLAYER_STATES, RESULTS, STAGES, TICK_HZ, table_of
 from env.tasks import KINDS, Task
@@ -226,7 +226,7 @@ def _open():
 
     load_prc_file_data("combatvla sound", "audio-library-name p3openal_audio\nnotify-level-audio fatal\n")
     os.environ.setdefault("ALSOFT_LOGLEVEL", "0")
-    with _quiet():
+    with quiet():
         manager = AudioManager.create_AudioManager()
     return manager if manager.is_valid() else None
 
@@ -248,16 +248,3 @@ def _files() -> dict[str, str]:
         paths[name] = f"/combatvla-sounds/{name}.wav"
         files.write_file(paths[name], memory.getvalue(), False)
     return paths
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps what C libraries print away from the terminal: ALSA writes a page about a missing sound card."""
-    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 from env.arena.fight import Fight
 from env.arena.overlay import Overlay
+from env.arena.quiet import quiet
 from env.arena.render import frame_buffer, show, software_pipe
 from env.arena.scene import Scene
 
@@ -51,13 +53,16 @@ class ArenaWindow:
         self.engine = GraphicsEngine.get_global_ptr()
         wanted = WindowProperties.size(width, height)
         wanted.set_title(title)
-        self.window = self.engine.make_output(
-            software_pipe("TinyXGraphicsPipe"), "window", 0, frame_buffer(), wanted, GraphicsPipe.BF_require_window
-        )
+        with quiet():
+            pipe = software_pipe("TinyXGraphicsPipe")
+            self.window = self.engine.make_output(
+                pipe, "window", 0, frame_buffer(), wanted, GraphicsPipe.BF_require_window
+            )
         if not isinstance(self.window, GraphicsWindow):
             raise UserError(
                 f"the display {os.environ['DISPLAY']} gave the Arena no window: is an X server running there?"
             )
+        _tell_of_a_lost_display()
         self._outside = _FromOutside(self.window.get_window_handle().get_int_handle())
         data = NodePath("input")
         source = data.attach_new_node(MouseAndKeyboard(self.window, 0, "devices"))
@@ -160,6 +165,21 @@ def _middle(width: int, height: int) -> tuple[float, float, float, float]:
         return 0.0, 1.0, 0.0, 1.0
     w, h = min(1.0, height * 16 / 9 / width), min(1.0, width * 9 / 16 / height)
     return (1 - w) / 2, (1 + w) / 2, (1 - h) / 2, (1 + h) / 2
+
+
+@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+def _on_lost_display(_display: int) -> int:
+    os.write(2, b"combatvla: the Arena's window ended with its display, or was killed; start it again\n")
+    os._exit(WindowGone.exit_code)
+
+
+def _tell_of_a_lost_display() -> None:
+    """Xlib ends the process when it loses its display, in the middle of whatever runs; let it say so in a sentence
+    (Panda3D prints a pointer, and sometimes aborts)."""
+    try:
+        ctypes.CDLL("libX11.so.6").XSetIOErrorHandler(_on_lost_display)
+    except (OSError, AttributeError):
+        pass  # another X library: then it ends with Panda3D's words
 
 
 class _FromOutside:
