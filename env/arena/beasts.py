@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from env.arena.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
 from env.arena.mesh import Color
-from env.arena.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.sculpt import Palette, Shape
 
 
@@ -244,7 +244,7 @@ def _wings(h: float, p: float, r: float, hand: Triple, shift: float = 0.0) -> Po
 
 def _bird_poses() -> Poses:
     rest: Pose = {"neck": (0, 112, 0), "throat": (0, -52, 0), "head": (0, -62, 0), "body": (0, 6, 0)}
-    rest |= _wings(-84, 0, 14, (-4, 0, 14)) | {"foot_l": (-0.28, 0.1, 0), "foot_r": (0.28, 0.1, 0)}
+    rest |= _wings(-66, 0, 16, (-14, 0, 16)) | {"foot_l": (-0.28, 0.1, 0), "foot_r": (0.28, 0.1, 0)}
     windup: dict[str, Pose] = {
         "peck": {  # seen from the side: the neck folded back, the beak drawn
             "turn": (-62, 0, 0), "body": (0, 4, 0), "body.at": (0, -0.25, -0.30), "neck": (0, 150, 0),
@@ -255,10 +255,10 @@ def _bird_poses() -> Poses:
             "turn": (14, 0, 0), "body": (0, -6, -6), "neck": (0, 80, 0), "throat": (0, -30, 0), "head": (0, -50, 0),
             **_wings(6, 0, -16, (0, 0, -12)), "foot_l": (-0.5, 0, 0), "foot_r": (0.5, 0, 0),
         },
-        "stomp": {  # one foot drawn up before the breast, upright
-            "body": (0, 34, 8), "body.at": (-0.12, -0.15, 0.22), "neck": (0, 78, 0), "throat": (0, -20, 0),
-            "head": (0, -92, 0), "foot_r": (0.62, 1.10, 1.75), "foot_l": (-0.05, 0, 0),
-            **_wings(-40, 0, 34, (-20, 0, 20)),
+        "stomp": {  # one foot drawn up before the breast, upright, the wings shut
+            "body": (0, 40, 10), "body.at": (-0.15, -0.15, 0.24), "neck": (0, 62, 0), "throat": (0, -6, 0),
+            "head": (0, -96, 0), "foot_r": (0.85, 1.00, 1.55), "foot_l": (-0.05, 0, 0),
+            **_wings(-100, 0, 10, (-4, 0, 10)),
         },
         "feathers": {  # both wings straight up
             "body": (0, 28, 0), "body.at": (0, -0.1, 0.05), "neck": (0, 40, 0), "throat": (0, -10, 0),
@@ -312,9 +312,9 @@ def _bird_poses() -> Poses:
             "foot_r": (0.7, 0.5, 0),
         },
         down={
-            "body": (0, 0, 70), "body.at": (0.1, 0, -1.38), "neck": (-30, -10, 0), "throat": (-20, 0, 0),
-            "head": (0, 0, 0), "jaw": (0, -20, 0), "wing_r": (-30, -80, 0), "wing_l": (30, -70, 20),
-            "hand_r": (-10, 0, 0), "hand_l": (0, 0, 20), "foot_l": (-1.2, 0.2, 0.3), "foot_r": (-1.3, -0.4, 0.1),
+            "body": (0, -4, 26), "body.at": (0.1, 0, -1.46), "neck": (-40, -4, 0), "throat": (-30, 0, 0),
+            "head": (-20, 0, 30), "jaw": (0, -20, 0), **_wings(-24, -70, 4, (-20, 0, 6)),
+            "foot_l": (-1.2, 0.5, 0.1), "foot_r": (1.0, -0.9, 0.1),
         },
         strikers={
             "peck": beak, "dive": beak, "stomp": Striker(("foot_r",), (0.0, 0.2, 0.0)),
