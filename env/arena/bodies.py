@@ -10,6 +10,7 @@ from typing import Protocol
 
 from panda3d.core import NodePath, Point3
 
+from env.arena import beasts, biped, crawlers, fighter
 from env.arena.look import BossLook
 from env.arena.mesh import Color
 
@@ -46,19 +47,22 @@ class PlayerFigure(Shape, Protocol):
         heavy attack is held back."""
 
 
+_BUILDERS = {
+    "biped": biped.build,
+    "robed": biped.build,
+    "beast": beasts.build,
+    "bird": beasts.build,
+    "toad": crawlers.build,
+    "serpent": crawlers.build,
+    "spider": crawlers.build,
+}
+
+
 def build_boss(look: BossLook, tint: Color) -> Figure:
     """The figure of a boss; all its colours times `tint`."""
-    if look.body in ("biped", "robed"):
-        from env.arena import biped as module
-    elif look.body in ("beast", "bird"):
-        from env.arena import beasts as module
-    else:
-        from env.arena import crawlers as module
-    return module.build(look, tint)
+    return _BUILDERS[look.body](look, tint)
 
 
 def build_player(rules: str) -> PlayerFigure:
     """The fighter of the rules, `staff` or `blade`."""
-    from env.arena import fighter
-
     return fighter.build(rules)
