@@ -87,13 +87,10 @@ def joined(parts: Iterable[NodePath], name: str = "joined") -> NodePath:
     for part in parts:
         part.reparent_to(group)
     group.flatten_strong()
-    whole = group.find("**/+GeomNode")
-    if (
-        whole.is_empty()
-        or group.find_all_matches("**/+GeomNode").get_num_paths() != 1
-        or whole.node().get_num_geoms() != 1
-    ):
-        raise ValueError(f"the parts of {name} do not join into one Geom: do they differ in transparency or sidedness?")
+    nodes = group.find_all_matches("**/+GeomNode")
+    # What differs in transparency or in sidedness stays apart.
+    assert nodes.get_num_paths() == 1 and nodes[0].node().get_num_geoms() == 1, f"{name} does not join into one Geom"
+    whole = nodes[0]
     whole.detach_node()
     whole.set_name(name)
     return whole
