@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from panda3d.core import NodePath, Point3, Vec3
+from panda3d.core import Geom, NodePath, Point3, Vec3
 
 from env.arena.look import BossLook
 from env.arena.mesh import Color
@@ -117,28 +117,33 @@ class Creature:
         self.turn.get_parent().set_scale(size)
         self.joints: dict[str, NodePath] = {"turn": self.turn}
         self.legs: dict[str, Leg] = {}
-        self._means: dict[str, Color] = {}
+        self._pieces: dict[str, list[tuple[NodePath, Shape, float]]] = {}  # of a joint or leg
+        self._coats: dict[str, list[tuple[NodePath, Geom, Geom]]] = {}  # of what strikes: in its own colours, in white
         self._striker: Striker | None = None
         self._lit: tuple | None = None  # what glows: striker, colour, white
 
     # -- building --------------------------------------------------------------------------------------------
 
-    def joint(self, name: str, parent: str, at: Triple, shape: Shape | None = None) -> None:
-        node = NodePath(name) if shape is None else shape.node(name)
+    def joint(self, name: str, parent: str, at: Triple, shape: Shape, pitch: float = 0) -> None:
+        """`pitch`: how it mostly stands, for the light."""
+        node = self.joints[name] = shape.node(name, pitch)
         node.reparent_to(self.joints[parent])
         node.set_pos(*at)
-        self.joints[name] = node
-        if shape is not None:
-            self._means[name] = shape.mean
+        self._pieces[name] = [(node, shape, pitch)]
 
     def leg(self, name: str, hip: str, at: Triple, bones: tuple[float, float], knee: Triple, *shapes: Shape) -> None:
         """`name`: the channel of its foot; `at`: the hip's place in the joint `hip`. See `Leg`."""
-        self.legs[name] = Leg(self.turn, self.joints[hip], at, bones, knee, shapes)
-        self._means[name] = shapes[-1].mean
+        leg = self.legs[name] = Leg(self.turn, self.joints[hip], at, bones, knee, shapes)
+        self._pieces[name] = [(part, shape, 0.0) for part, shape in zip(leg.parts, shapes, strict=True)]
 
     def finish(self, poses: Poses) -> Creature:
         """Makes the poses into arrays `[channels, 3]`."""
         self._poses = poses
+        for part in {part for striker in poses.strikers.values() for part in striker.parts}:
+            self._coats[part] = [
+                (node, _geom(node), _geom(shape.pale().node("pale", pitch)))
+                for node, shape, pitch in self._pieces[part]
+            ]
         every = [poses.rest, poses.air, poses.spent, poses.broken, poses.down, poses.gait(0.3, 0.3)]
         names = {name for pose in [*every, *poses.windup.values(), *poses.strike.values()] for name in pose}
         names = [*sorted((names | {"body"}) - set(self.legs)), *self.legs]  # joints first: feet hang on the hips
@@ -216,32 +221,35 @@ class Creature:
     # -- telegraphs ------------------------------------------------------------------------------------------
 
     def glow(self, color: Color | None, white: bool) -> None:
-        """See `env.arena.bodies.Shape.glow`. The colour takes the place of the part's own; its shading stays."""
+        """See `env.arena.bodies.Shape.glow`. The colour takes the place of the part's own, with its shading."""
         lit = None if color is None or self._striker is None else (self._striker, tuple(color), white)
         if lit == self._lit:
             return
         if self._lit is not None:
             for part in self._lit[0].parts:
-                for node in self._nodes(part):
+                for node, own, _ in self._coats[part]:
+                    node.node().set_geom(0, own)
                     node.clear_color_scale()
         self._lit = lit
         if lit is None:
             return
+        scale = (1.7, 1.7, 1.7, 1) if white else (*(1.15 * c for c in color), 1)
         for part in self._striker.parts:
-            scale = [(1.6 if white else 0.12 + c) / max(0.08, m) for c, m in zip(color, self._means[part], strict=True)]
-            for node in self._nodes(part):
-                node.set_color_scale(*scale, 1)
-
-    def _nodes(self, part: str) -> list[NodePath]:
-        return self.legs[part].parts if part in self.legs else [self.joints[part]]
+            for node, _, pale in self._coats[part]:
+                node.node().set_geom(0, pale)
+                node.set_color_scale(scale)
 
     def tip(self) -> Point3:
         """Where the flare stands, in the space of the root's parent."""
         if self._striker is None:
             return self.root.get_pos() + Point3(0, 0, self.height)
-        node = self._nodes(self._striker.parts[0])[-1]
+        node = self._pieces[self._striker.parts[0]][-1][0]
         return self.root.get_parent().get_relative_point(node, Point3(*self._striker.at))
 
 
 def _mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     return a + (b - a) * share
+
+
+def _geom(node: NodePath) -> Geom:
+    return node.node().get_geom(0).make_copy()

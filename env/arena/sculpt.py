@@ -62,7 +62,9 @@ class Shape:
         self._colors.append(colors[seen])
         return self
 
-    def tube(self, rings: Sequence[Ring], color: Color, sides: int = 7, under: Color | None = None) -> Shape:
+    def tube(
+        self, rings: Sequence[Ring], color: Color, sides: int = 7, under: Color | None = None, closed: bool = True
+    ) -> Shape:
         """A skin around `rings`, closed at both ends. Faces that look down take the colour `under`."""
         rings = np.array([[*r[:4], r[4] if len(r) > 4 else r[3]] for r in rings], float)
         centers = rings[:, :3]
@@ -88,7 +90,7 @@ class Shape:
             for k in range(sides):
                 a, b = i * sides + k, i * sides + (k + 1) % sides
                 triangles += [(a, b + sides, b), (a, a + sides, b + sides)]
-        for k in range(1, sides - 1):
+        for k in range(1, sides - 1 if closed else 0):
             triangles += [(0, k, k + 1), ((n - 1) * sides, (n - 1) * sides + k + 1, (n - 1) * sides + k)]
         points, triangles = points.reshape(-1, 3), np.array(triangles)
         corners = points[triangles]
@@ -129,13 +131,15 @@ class Shape:
         other._colors = list(self._colors)
         return other
 
-    @property
-    def mean(self) -> Color:
-        """Its colour on average, by face."""
-        return tuple(np.concatenate(self._colors).mean(axis=0))
+    def pale(self) -> Shape:
+        """This shape in white, to be coloured by a colour scale."""
+        other = Shape()
+        other._corners = list(self._corners)
+        other._colors = [np.ones_like(c) for c in self._colors]
+        return other
 
-    def node(self, name: str) -> NodePath:
-        """One Geom of all the pieces."""
+    def node(self, name: str, pitch: float = 0) -> NodePath:
+        """One Geom of all the pieces, lit as it stands when it is pitched by so many degrees."""
         corners = np.concatenate(self._corners)
         triangles = np.arange(len(corners) * 3).reshape(-1, 3)
-        return solid(corners.reshape(-1, 3), triangles, np.concatenate(self._colors), name, LIGHT)
+        return solid(corners.reshape(-1, 3), triangles, np.concatenate(self._colors), name, turned(LIGHT, p=-pitch))

@@ -1,4 +1,4 @@
-"""The serpent: a coil on the ground, a neck of five links that rises from it, a hood, and a tail that ends in a blade."""
+"""The serpent: a coil on the ground, a neck of five links that rises from it, a hood, and a tail with a blade."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from env.arena.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
-from env.arena.sculpt import Palette, Shape
+from env.arena.sculpt import Palette, Shape, shade
 
 LINK = 0.56
 """Metres of one link of the neck."""
@@ -33,16 +33,16 @@ def serpent(look: BossLook, c: Palette) -> Creature:
             + [(0, LINK + 0.06, 0, narrow, narrow * flat)],
             c.skin if k % 2 else c.dark,
             sides=7,
-            under=c.cloth,
+            under=c.cloth if k % 2 else shade(c.cloth, 0.86),
         )
-        rig.joint(f"n{k + 1}", parent, at, link)
+        rig.joint(f"n{k + 1}", parent, at, link, pitch=80)
         parent, at = f"n{k + 1}", (0.0, LINK, 0.0)
     hood = Shape().plate(
-        [(0.05, -0.75, 0.02), (0.62, -0.30, 0.05), (0.70, 0.15, 0.08), (0.12, 0.55, 0.02)], c.skin, c.cloth
+        [(0.05, -0.75, 0.02), (0.62, -0.30, 0.05), (0.70, 0.15, 0.08), (0.12, 0.55, 0.02)], c.skin, c.metal
     )
     hood.plate([(0.30, -0.14, -0.01), (0.52, -0.02, 0.0), (0.34, 0.20, 0.0)], c.accent)
-    rig.joint("hood_r", "n5", (0.08, 0.22, 0.0), hood)
-    rig.joint("hood_l", "n5", (-0.08, 0.22, 0.0), hood.mirrored())
+    rig.joint("hood_r", "n5", (0.08, 0.22, 0.0), hood, pitch=80)
+    rig.joint("hood_l", "n5", (-0.08, 0.22, 0.0), hood.mirrored(), pitch=80)
 
     head = Shape().tube(
         [
@@ -71,7 +71,7 @@ def serpent(look: BossLook, c: Palette) -> Creature:
             [(0, 0.08, 0, radius), (0, -0.66, 0, radius - 0.07)], c.dark if k % 2 else c.skin, 6, c.cloth
         )
         if k == 2:
-            piece.tube([(0, -0.60, 0, 0.10, 0.16), (0, -0.80, 0.08, 0.06, 0.34), (0, -1.45, 0.04, 0)], c.accent, 4)
+            piece.tube([(0, -0.60, 0, 0.14), (0, -0.82, 0.04, 0.34, 0.08), (0, -1.60, 0.04, 0)], c.accent, 4)
         rig.joint(f"t{k + 1}", parent, at, piece)
         parent, at, radius = f"t{k + 1}", (0.0, -0.62, 0.0), radius - 0.06
     return rig.finish(_poses())
@@ -94,10 +94,15 @@ def _hood(open_: float) -> Pose:
 
 
 def _poses() -> Poses:
-    rest = _chain(84, 22, 14, -34, -36, -52) | _tail((40, 8), (30, -4), (30, -2)) | _hood(0.62)
+    rest = (
+        _chain(84, 22, 14, -34, -36, -52)
+        | _tail((40, 8), (30, -4), (30, -2))
+        | _hood(0.9)
+        | {"head.size": (1.2, 1.2, 1.2)}
+    )
     windup: dict[str, Pose] = {
         "bite": {  # drawn back high, the hood open, the jaws apart
-            "turn": (-24, 0, 0), **_chain(112, 24, -6, -44, -40, -30), **_hood(1.35), "jaw": (0, -48, 0),
+            "turn": (-24, 0, 0), **_chain(112, 24, -6, -44, -40, -30), **_hood(1.8), "jaw": (0, -48, 0),
         },
         "low_bite": {  # folded sideways, the head on the ground
             **_chain((74, 4), (-20, -26), (-50, -6), (-60, 6), (40, 6), (14, 6)), **_hood(0.25),
@@ -108,8 +113,8 @@ def _poses() -> Poses:
             **_tail((0, -70), (0, -22), (0, 26)), **_hood(0.4),
         },
         "coil": {  # a ring upon the ring, the head in its middle
-            **_chain((-70, 22), (78, 8), (80, -6), (82, -14), (72, -8), (40, 10)), **_hood(0.3),
-            "body.at": (0, 0, 0.05), **_tail((60, 8), (40, -4), (40, -2)),
+            **_chain((-70, 66), (0, -60), (70, -2), (72, -2), (72, -2), (50, 4)), **_hood(0.3),
+            "body.at": (-0.3, -0.3, 0), **_tail((60, 8), (40, -4), (40, -2)),
         },
         "spit": {  # a pole, the head at the sky
             **_chain(86, 4, 2, 4, 8, 14), **_hood(0.15), "jaw": (0, -20, 0),
@@ -138,7 +143,10 @@ def _poses() -> Poses:
         rest=rest,
         windup=windup,
         strike=strike,
-        air={**_chain(60, -10, -18, -22, -20, -4), **_tail((0, 30), (0, -14), (0, -10)), **_hood(1.2), "jaw": (0, -40, 0)},
+        air={
+            **_chain(60, -10, -18, -22, -20, -4), **_tail((0, 30), (0, -14), (0, -10)), **_hood(1.5),
+            "body": (0, 24, 0), "jaw": (0, -40, 0),
+        },
         spent={
             **_chain((16, 40), (12, -30), (-20, -16), (-26, -6), (16, 4), (14, 2)), **_hood(0.2),
             "jaw": (0, -24, 0), **_tail((50, 8), (30, -4), (20, -2)),
