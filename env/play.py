@@ -75,7 +75,9 @@ def open_window(stack: ExitStack, task: Task, profile: GameProfile, size: str) -
     """The window for `task`; closed with `stack`."""
     width, height = parse_size(size)
     from env.arena.window import ArenaWindow
+    from env.live import warm_rules
 
+    warm_rules(task)
     window = ArenaWindow(f"{profile.title} – {task.title}", width, height, profile, task.rules)
     stack.callback(window.close)
     return window
