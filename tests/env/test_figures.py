@@ -166,7 +166,7 @@ def test_a_leap_leaves_the_ground_and_comes_back(name):
             for progress in (0.5, 0.775, 1.0):
                 figure.pose(move.gesture, "leap", "windup", progress, 0.0, view)
                 heights.append(lowest(figure))
-            assert heights[1] > 1.5 and max(heights[0], heights[2]) < 0.9
+            assert heights[1] > 1.0 and max(heights[0], heights[2]) < 0.9
     figure.pose(None, None, "idle", 0.0, 0.0, view)
     assert -0.25 < lowest(figure) < 0.5
 
@@ -177,7 +177,7 @@ def test_what_strikes_glows_and_has_a_tip(name, stage):
     figure.pose(None, None, "idle", 0.0, 0.0, view)
     plain = stage.shot(figure)
     for move in moves:
-        figure.pose(move.gesture, move.kind, "windup", 0.8, 0.0, view)
+        figure.pose(move.gesture, move.kind, "windup", 0.5, 0.0, view)  # a leap is still on the ground
         figure.glow((0.0, 1.0, 0.0), False)
         image = stage.shot(figure).astype(int)
         lit = (image[:, :, 1] > 150) & (image[:, :, 0] < 60) & (image[:, :, 2] < 60)
