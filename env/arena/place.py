@@ -178,7 +178,8 @@ STYLES: dict[str, Style] = {
         pattern="boards", tall=(props.gate, props.lantern, props.tree, props.gate), count=(9, 12),
         hills=(6.0, 12.0), jagged=0.7,
         tones={"wood": (0.30, 0.20, 0.16), "leaf": (0.82, 0.50, 0.56), "top": (0.9, 0.62, 0.66),
-               "paint": (0.74, 0.18, 0.12), "dark": (0.18, 0.17, 0.20), "light": (1.0, 0.84, 0.5), "stone": (0.56, 0.55, 0.52)},
+               "paint": (0.74, 0.18, 0.12), "dark": (0.18, 0.17, 0.20), "light": (1.0, 0.84, 0.5),
+               "stone": (0.56, 0.55, 0.52)},
     ),
     "castle": Style(
         hours=(
@@ -388,7 +389,9 @@ def _yards(style: Style, light: Color, radius: float, rng: random.Random) -> lis
 
     for k in range(count):
         turn = start + (k + rng.uniform(-0.25, 0.25)) * math.tau / count
-        rng.choice(style.tall)(yard_at(turn, max(NEAR, radius + 6.6) + rng.uniform(0.8, 7.5), rng.uniform(0.9, 1.2)))
+        prop = rng.choice(style.tall)
+        far = max(NEAR, radius + 6.6) + rng.uniform(0.8, 7.5) + props.WIDTHS.get(prop, 0.0)
+        prop(yard_at(turn, far, rng.uniform(0.9, 1.2)))
     if style.low is not None:
         for k in range(7):
             turn = start + (k + rng.uniform(-0.4, 0.4)) * math.tau / 7

@@ -98,7 +98,7 @@ def pine(y: Yard) -> None:
     y.turned([(0.28, 0), (0.22, tall * 0.3)], y.tones["wood"], 4)
     for low, high, wide in ((0.2, 0.55, 0.30), (0.42, 0.78, 0.23), (0.66, 1.0, 0.16)):
         y.turned([(tall * wide, tall * low), (0, tall * high)], y.tones["leaf"], 6)
-        y.turned([(tall * wide * 0.5, tall * (low + high) / 2 + 0.12), (0, tall * high + 0.12)], y.tones["top"], 5)
+        y.turned([(tall * wide * 0.62, tall * (low + 0.4 * (high - low))), (0, tall * high + 0.15)], y.tones["top"], 6)
 
 
 def tree(y: Yard) -> None:
@@ -195,3 +195,8 @@ def bamboo(y: Yard) -> None:
         x, dy, tall = y.rng.uniform(-1.6, 1.6), y.rng.uniform(-1, 1), y.rng.uniform(5.5, 9.0)
         y.turned([(0.13, 0), (0.1, tall)], y.tones["leaf" if k % 2 else "top"], 4, at=(x, dy))
         y.blade(x, dy, 1.2, tall * 0.8, 1.0, k * 2.1, y.tones["leaf"])
+
+
+WIDTHS = {keep: 5.0, pine: 2.4, tree: 1.6, gate: 1.2, arch: 1.2, wall: 1.2, fence: 1.0, reeds: 1.0, bamboo: 1.8,
+          hay: 1.0, snag: 0.6, spike: 0.6, rock: 0.8}  # fmt: skip
+"""By how many metres some stand farther out, so that no part of them comes where the camera goes."""
