@@ -50,17 +50,17 @@ def test_every_fight_has_a_picture_and_every_attack_its_own(listed, pictures):
     for row in json.loads(listed.splitlines()[-1])["rows"]:
         image = Image.open(row["picture"])
         assert image.size == (960, 540)
-        heads.append(np.asarray(image))
-        assert len(np.unique(heads[-1].reshape(-1, 3), axis=0)) > 20, f"{row['name']}: hardly anything is drawn"
+        heads.append(np.asarray(image)[::5, ::5].astype(np.int16))
+        assert len(np.unique(heads[-1] @ [65536, 256, 1])) > 20, f"{row['name']}: hardly anything is drawn"
     for i, a in enumerate(heads):
         for b in heads[:i]:
-            assert (np.abs(a.astype(int) - b).max(axis=2) > 30).mean() > 0.05, "two fights look alike"
-    sheet = np.asarray(Image.open(pictures / "tasks.png").convert("RGB")).astype(int)
+            assert (np.abs(a - b).max(axis=2) > 30).mean() > 0.05, "two fights look alike"
+    sheet = np.asarray(Image.open(pictures / "tasks.png").convert("RGB")).astype(np.int16)
     width, height = TILE
     for i, name in enumerate(task_names()):
         top = i * (HEAD + height + FOOT) + HEAD
         moves = list(load_task(name).boss.moves)
-        tiles = [sheet[top : top + height, k * width : (k + 1) * width] for k in range(len(moves))]
+        tiles = [sheet[top : top + height : 2, k * width : (k + 1) * width : 2] for k in range(len(moves))]
         for k, tile in enumerate(tiles):
             for other in range(k):
                 share = (np.abs(tile - tiles[other]).max(axis=2) > 30).mean()

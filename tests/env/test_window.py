@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from Xlib import X
 from Xlib.ext import xtest
+from Xlib.protocol import event
 
 from combatvla.actions import Action
 from combatvla.desktop.capture import WindowCapture
@@ -227,12 +228,22 @@ def test_a_killed_window_ends_with_a_sentence(desktop, tmp_path):
         assert said.count("\n") == 1 and "ended with its display, or was killed" in said
 
 
-def test_a_window_larger_than_the_screen_is_told_of(desktop, tmp_path):
+def test_a_window_larger_than_the_screen_is_told_of_and_the_close_button_closes(desktop, tmp_path):
     with playing(tmp_path, "--plain", size="1600x900") as game:
-        game.find(desktop)
+        window = game.find(desktop)
         wait_for(lambda: len(game.ticks()) > 60)
-        game.process.terminate()
-        assert "does not fit the screen (1280x720)" in game.process.stderr.read()
+        connection = connect()
+        button = event.ClientMessage(
+            window=connection.create_resource_object("window", window.id),
+            client_type=connection.get_atom("_NET_CLOSE_WINDOW"),
+            data=(32, [X.CurrentTime, 2, 0, 0, 0]),
+        )
+        connection.screen().root.send_event(button, event_mask=X.SubstructureRedirectMask)
+        connection.sync()
+        connection.close()
+        assert game.process.wait(10) == 0
+        said = game.process.stderr.read()
+        assert "does not fit the screen (1280x720)" in said and "destroyed" not in said
 
 
 def test_the_figures_of_the_window(display):
