@@ -64,23 +64,23 @@ def _beast(look: BossLook, c: Palette) -> Creature:
     hind = Shape().tube([(0, -0.16, 0, 0.30), (0, 0.28, 0, 0.28), (0, 0.68, 0, 0.13)], c.skin, 6)
     shin = Shape().tube([(0, 0, 0, 0.15), (0, 0.40, 0, 0.12), (0, 0.45, 0, 0.19), (0, 0.64, 0, 0.22)], c.dark, 6)
     for s, x in (("l", -1), ("r", 1)):
-        rig.leg(f"fore_{s}", "body", (0.46 * x, 0.74, -0.22), (0.64, 0.64), (0, 1, 0), fore, shin)
-        rig.leg(f"hind_{s}", "body", (0.40 * x, -0.92, -0.14), (0.66, 0.64), (0, -1, 0), hind, shin)
+        rig.leg(f"fore_{s}", (0.46 * x, 0.74, -0.22), (0.64, 0.64), (0, 1, 0), fore, shin)
+        rig.leg(f"hind_{s}", (0.40 * x, -0.92, -0.14), (0.66, 0.64), (0, -1, 0), hind, shin)
     return rig.finish(_beast_poses())
 
 
 def _beast_poses() -> Poses:
-    rest: Pose = {"neck": (0, -14, 0), "head": (0, -10, 0), "tail": (0, 62, 0), "tail_end": (0, 10, 0)}
+    rest: Pose = {"neck": (0, -14, 0), "head": (0, -10, 0), "tail": (0, 58, 0), "tail_end": (0, -50, 0)}
     rest |= {"fore_l": (-0.5, 0.85, 0), "fore_r": (0.5, 0.85, 0)}
     rest |= {"hind_l": (-0.45, -0.98, 0), "hind_r": (0.45, -0.98, 0)}
     windup: dict[str, Pose] = {
         "charge": {  # rump high, horns at the ground, one hoof scrapes
-            "body": (0, -20, 0), "body.at": (0, -0.35, 0.02), "neck": (0, -38, 0), "head": (0, -22, 0),
+            "body": (0, -20, 0), "body.at": (0, -0.35, 0.02), "neck": (0, -24, 0), "head": (0, 2, 0),
             "fore_r": (0.6, 0.10, 0.42), "fore_l": (-0.6, 0.8, 0), "tail": (0, -62, 0), "tail_end": (0, -30, 0),
         },
         "rear": {
             "body": (0, 62, 0), "body.at": (0, -0.62, 0.62), "neck": (0, -34, 0), "head": (0, -38, 0),
-            "fore_r": (0.36, 0.55, 2.05), "fore_l": (-0.36, 0.75, 2.35), "tail": (0, -10, 0),
+            "fore_r": (0.36, 0.55, 2.05), "fore_l": (-0.36, 0.75, 2.35), "tail": (0, -58, 0), "tail_end": (0, -14, 0),
         },
         "swipe": {  # the head wrung round to its left, the right foreleg off the ground
             "turn": (20, 0, 0), "body": (0, 6, -12), "body.at": (0.25, -0.1, 0.05), "neck": (58, -6, 0),
@@ -100,16 +100,16 @@ def _beast_poses() -> Poses:
         },
         "roar": {  # the muzzle at the sky, the forelegs wide
             "body": (0, 24, 0), "body.at": (0, -0.3, 0.20), "neck": (0, 44, 0), "head": (0, 30, 0), "jaw": (0, -46, 0),
-            "fore_l": (-1.1, 0.75, 0.2), "fore_r": (1.1, 0.75, 0.2), "tail": (0, 60, 0),
+            "fore_l": (-1.1, 0.75, 0.2), "fore_r": (1.1, 0.75, 0.2), "tail": (0, 10, 0),
         },
         "hug": {  # on its hind legs, the forelegs wide open
             "body": (0, 52, 0), "body.at": (0, -0.5, 0.50), "neck": (0, -50, 0), "head": (0, -20, 0),
             "jaw": (0, -30, 0), "fore_l": (-1.7, 0.6, 2.3), "fore_r": (1.7, 0.6, 2.3), "hind_l": (-0.7, -0.9, 0),
-            "hind_r": (0.7, -0.9, 0), "tail": (0, 30, 0),
+            "hind_r": (0.7, -0.9, 0), "tail": (0, -48, 0), "tail_end": (0, -14, 0),
         },
     }  # fmt: skip
     slammed: Pose = {
-        "body": (0, -16, 0), "body.at": (0, 0.35, -0.30), "neck": (0, -30, 0), "head": (0, -10, 0),
+        "body": (0, -16, 0), "body.at": (0, 0.35, -0.30), "neck": (0, -12, 0), "head": (0, -4, 0),
         "fore_l": (-0.75, 1.45, 0), "fore_r": (0.75, 1.45, 0), "tail": (0, -40, 0),
     }  # fmt: skip
     strike: dict[str, Pose] = {
@@ -147,22 +147,23 @@ def _beast_poses() -> Poses:
         windup=windup,
         strike=strike,
         air={
-            "body": (0, 20, 0), "neck": (0, -24, 0), "head": (0, -10, 0), "fore_l": (-0.55, 1.2, 0.7),
-            "fore_r": (0.55, 1.2, 0.7), "hind_l": (-0.5, -1.3, 0.1), "hind_r": (0.5, -1.3, 0.1), "tail": (0, 0, 0),
+            "body": (0, 20, 0), "neck": (0, -24, 0), "head": (0, -10, 0), "tail": (0, 0, 0), "tail_end": (0, -20, 0),
+            "fore_l": (-0.55, 1.2, 0.7), "fore_r": (0.55, 1.2, 0.7), "hind_l": (-0.5, -1.3, 0.1),
+            "hind_r": (0.5, -1.3, 0.1),
         },
         spent={  # the forelegs folded under it, the head on the ground
-            "body": (0, -17, 5), "body.at": (0, 0.1, -0.42), "neck": (8, -34, 0), "head": (16, 4, 20),
+            "body": (0, -17, 5), "body.at": (0, 0.1, -0.42), "neck": (8, -10, 0), "head": (16, 4, 20),
             "jaw": (0, -16, 0), "fore_l": (-0.8, 0.55, 0), "fore_r": (0.8, 0.75, 0), "tail": (0, 74, 0),
         },
         broken={
             "body": (0, 6, 16), "body.at": (0.1, -0.2, -0.74), "neck": (-20, -14, 0), "head": (-24, -6, -34),
             "jaw": (0, -34, 0), "fore_l": (-1.0, 1.3, 0), "fore_r": (1.1, 1.2, 0), "hind_l": (-1.0, -0.4, 0),
-            "hind_r": (1.0, -0.5, 0), "tail": (30, 50, 0),
+            "hind_r": (1.0, -0.5, 0), "tail": (30, 10, 0), "tail_end": (0, -10, 0),
         },
         down={
-            "body": (0, 0, 84), "body.at": (0.3, 0, -0.72), "neck": (0, -30, 0), "head": (0, -10, 0),
+            "body": (0, 0, 84), "body.at": (0.3, 0, -0.62), "neck": (0, -10, 0), "head": (0, 6, -72),
             "jaw": (0, -30, 0), "fore_l": (-0.9, 0.9, 0.75), "fore_r": (-1.1, 1.1, 0.1), "hind_l": (-0.9, -0.9, 0.7),
-            "hind_r": (-1.1, -1.1, 0.1), "tail": (60, 8, 0),
+            "hind_r": (-1.1, -1.1, 0.1), "tail": (0, 30, 0), "tail_end": (0, 10, 0),
         },
         strikers={
             "charge": horns, "swipe": horns, "bite": horns, "roar": horns, "rear": fists, "hug": fists,
@@ -232,7 +233,7 @@ def _bird(look: BossLook, c: Palette) -> Creature:
             (0.07, 0.34, 0.06), (-0.2 * math.sin(math.radians(h)), 0.2 * math.cos(math.radians(h)), 0.03), c.accent, h
         )
     for s, x in (("l", -1), ("r", 1)):
-        rig.leg(f"foot_{s}", "body", (0.20 * x, -0.06, -0.18), (0.82, 0.84), (0, -1, 0), thigh, shank, toes)
+        rig.leg(f"foot_{s}", (0.20 * x, -0.06, -0.18), (0.82, 0.84), (0, -1, 0), thigh, shank, toes)
     return rig.finish(_bird_poses())
 
 
@@ -302,18 +303,18 @@ def _bird_poses() -> Poses:
             **_wings(-4, -50, -24, (-10, 0, -14)), "foot_l": (-0.3, -0.9, 0.5), "foot_r": (0.3, -0.9, 0.5),
         },
         spent={  # the beak stuck in the ground, the wings hanging
-            "body": (0, -36, 0), "body.at": (0, 0.0, -0.45), "neck": (0, 10, 0), "throat": (0, -20, 0),
+            "body": (0, -30, 0), "body.at": (0, 0.0, -0.45), "neck": (0, 16, 0), "throat": (0, -16, 0),
             "head": (0, -16, 8), **_wings(-50, 0, 40, (-10, 0, 20)), "foot_l": (-0.45, 0.1, 0),
             "foot_r": (0.4, -0.2, 0),
         },
         broken={
             "body": (0, 10, 14), "body.at": (0, 0, -1.05), "neck": (20, 50, 0), "throat": (20, -70, 0),
-            "head": (0, -50, 0), "jaw": (0, -24, 0), **_wings(-30, 0, 30, (-10, 0, 14)), "foot_l": (-0.7, 0.3, 0),
+            "head": (0, -50, 0), "jaw": (0, -24, 0), **_wings(-24, -50, -4, (-10, 0, 10)), "foot_l": (-0.7, 0.3, 0),
             "foot_r": (0.7, 0.5, 0),
         },
         down={
-            "body": (0, -4, 26), "body.at": (0.1, 0, -1.46), "neck": (-40, -4, 0), "throat": (-30, 0, 0),
-            "head": (-20, 0, 30), "jaw": (0, -20, 0), **_wings(-24, -70, 4, (-20, 0, 6)),
+            "body": (0, -4, 10), "body.at": (0.1, 0, -1.42), "neck": (-40, -4, 0), "throat": (-30, 0, 0),
+            "head": (-20, 0, 30), "jaw": (0, -20, 0), **_wings(-24, -84, -6, (-20, 0, 0)),
             "foot_l": (-1.2, 0.5, 0.1), "foot_r": (1.0, -0.9, 0.1),
         },
         strikers={

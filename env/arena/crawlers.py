@@ -72,8 +72,8 @@ def _toad(look: BossLook, c: Palette) -> Creature:
     shank = Shape().tube([(0, -0.05, 0, 0.20), (0, 0.86, 0, 0.12)], c.skin, 6)
     web = Shape().plate([(0, -0.2, 0.03), (0.36, 0.52, 0.03), (0, 0.66, 0.03), (-0.36, 0.52, 0.03)], c.dark)
     for s, x in (("l", -1), ("r", 1)):
-        rig.leg(f"hand_{s}", "body", (0.84 * x, 0.42, -0.30), (0.55, 0.50), (x, -0.6, 0.5), arm, hand)
-        rig.leg(f"foot_{s}", "body", (0.78 * x, -0.62, -0.26), (0.88, 0.86), (x, 0.35, 1.2), thigh, shank, web)
+        rig.leg(f"hand_{s}", (0.84 * x, 0.42, -0.30), (0.55, 0.50), (x, -0.6, 0.5), arm, hand)
+        rig.leg(f"foot_{s}", (0.78 * x, -0.62, -0.26), (0.88, 0.86), (x, 0.35, 1.2), thigh, shank, web)
     return rig.finish(_toad_poses())
 
 
@@ -84,8 +84,8 @@ def _toad_poses() -> Poses:
     rest |= {"foot_l": (-1.40, -0.20, 0), "foot_r": (1.40, -0.20, 0)}
     windup: dict[str, Pose] = {
         "tongue": {  # sits up tall, the mouth a slit
-            "body": (0, 52, 0), "body.at": (0, -0.35, 0.42), "head": (0, -34, 0), "jaw": (0, -56, 0),
-            "tongue.size": (1, 0.9, 0.8), "hand_l": (-0.62, 0.55, 0.3), "hand_r": (0.62, 0.55, 0.3),
+            "turn": (52, 0, 0), "body": (0, 52, 0), "body.at": (0, -0.35, 0.42), "head": (0, -34, 0),
+            "jaw": (0, -56, 0), "tongue.size": (1, 0.9, 0.8), "hand_l": (-0.62, 0.55, 0.3), "hand_r": (0.62, 0.55, 0.3),
             "foot_l": (-1.25, -0.35, 0), "foot_r": (1.25, -0.35, 0),
         },
         "puff": {  # a ball on four stumps
@@ -102,7 +102,7 @@ def _toad_poses() -> Poses:
             "jaw": (0, 40, 0), "sac.size": (0.95, 0.95, 0.95), "hand_l": (-0.9, 0.75, 0), "hand_r": (0.9, 0.75, 0),
         },
         "gape": {  # the mouth wider than the toad
-            "body": (0, 10, 0), "body.at": (0, -0.2, 0.02), "head": (0, 72, 0), "jaw": (0, -30, 0),
+            "body": (0, 20, 0), "body.at": (0, -0.3, 0.22), "head": (0, 66, 0), "jaw": (0, -46, 0),
             "tongue.size": (1, 0.8, 0.8), "hand_l": (-1.45, 0.8, 0), "hand_r": (1.45, 0.8, 0),
         },
         "roll": {  # leans over on its left, the right legs in the air
@@ -162,7 +162,7 @@ def _toad_poses() -> Poses:
         strikers={
             "tongue": Striker(mouth, (0.0, 1.0, 0.0)), "gape": Striker(mouth, (0.0, 0.9, 0.2)),
             "spit": Striker(("sac",), (0.0, 0.9, 0.2)), "puff": Striker(("sac", "body"), (0.0, 0.9, 0.3)),
-            "crouch": Striker(("foot_r", "foot_l"), (0.0, 0.3, 0.1)),
+            "crouch": Striker(("body", "foot_r", "foot_l"), (0.0, 0.2, 1.0)),
             "roll": Striker(("foot_r", "hand_r"), (0.0, 0.3, 0.1)),
         },
         gait=_toad_gait,

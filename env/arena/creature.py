@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from panda3d.core import Geom, NodePath, Point3, Vec3
+from panda3d.core import ColorScaleAttrib, Geom, NodePath, Point3, RenderState, Vec3
 
 from env.arena.look import BossLook
 from env.arena.mesh import Color
 from env.arena.sculpt import Shape
-from env.arena.state import TICK_HZ
+from env.arena.state import LEAP_OFF, TICK_HZ
 
 Triple = tuple[float, float, float]
 Pose = dict[str, Triple]
 
-LEAP_OFF = 0.55
-"""The share of a leap's wind-up after which it is in the air."""
 LEAP_METRES = 3.0
+DRAWN = 0.4
+"""The share of a wind-up after which its pose is reached."""
 
 
 class Striker(NamedTuple):
@@ -68,18 +68,17 @@ class Leg:
     y = `bones[1]` and its knee `bones[0]` above. A third shape is a foot that lies flat.
     """
 
-    def __init__(
-        self, turn: NodePath, joint: NodePath, at: Triple, bones: tuple[float, float], knee: Triple, shapes
-    ) -> None:
-        self.turn, self.joint, self.at = turn, joint, Point3(*at)
+    def __init__(self, body: NodePath, at: Triple, bones: tuple[float, float], knee: Triple, shapes) -> None:
+        self.body, self.at = body, Point3(*at)
         self.knee, self.bones = Vec3(*knee), bones
         self.parts = [shape.node("leg") for shape in shapes]
         for part in self.parts:
-            part.reparent_to(turn)
+            part.reparent_to(body.get_parent())
 
     def stand(self, x: float, y: float, z: float) -> None:
         """Puts the foot there, or as near as the bones reach."""
-        hx, hy, hz = self.turn.get_relative_point(self.joint, self.at)
+        body = self.body.get_mat()
+        hx, hy, hz = body.xform_point(self.at)
         dx, dy, dz = x - hx, y - hy, z - hz
         d = max(1e-3, math.sqrt(dx * dx + dy * dy + dz * dz))
         dx, dy, dz = dx / d, dy / d, dz / d
@@ -92,7 +91,7 @@ class Leg:
         d = min(d, (upper + lower) * 0.999)
         along = min(upper, (upper * upper - lower * lower + d * d) / (2 * d))
         out = math.sqrt(max(0.0, upper * upper - along * along))
-        kx, ky, kz = self.turn.get_relative_vector(self.joint, self.knee)
+        kx, ky, kz = body.xform_vec(self.knee)
         dot = kx * dx + ky * dy + kz * dz
         kx, ky, kz = kx - dot * dx, ky - dot * dy, kz - dot * dz
         out /= max(1e-6, math.sqrt(kx * kx + ky * ky + kz * kz))
@@ -131,9 +130,9 @@ class Creature:
         node.set_pos(*at)
         self._pieces[name] = [(node, shape, pitch)]
 
-    def leg(self, name: str, hip: str, at: Triple, bones: tuple[float, float], knee: Triple, *shapes: Shape) -> None:
-        """`name`: the channel of its foot; `at`: the hip's place in the joint `hip`. See `Leg`."""
-        leg = self.legs[name] = Leg(self.turn, self.joints[hip], at, bones, knee, shapes)
+    def leg(self, name: str, at: Triple, bones: tuple[float, float], knee: Triple, *shapes: Shape) -> None:
+        """`name`: the channel of its foot; `at`: the hip's place in the joint "body". See `Leg`."""
+        leg = self.legs[name] = Leg(self.joints["body"], at, bones, knee, shapes)
         self._pieces[name] = [(part, shape, 0.0) for part, shape in zip(leg.parts, shapes, strict=True)]
 
     def finish(self, poses: Poses) -> Creature:
@@ -182,7 +181,7 @@ class Creature:
         self._striker = self._poses.strikers.get(gesture)
         lift = 0.0
         if stage == "windup":
-            pose, lift = self._wind_up(gesture, kind == "leap", progress, self._idle(walk, time))
+            pose, lift = self._wind_up(gesture, kind == "leap", progress, walk, time)
         elif stage == "strike":
             start = self._air if kind == "leap" else self._windup[gesture]
             pose = _mix(start, self._strike[gesture], smooth(0.35 + progress))
@@ -201,14 +200,15 @@ class Creature:
         for setter, values in zip(self._setters, pose.tolist(), strict=True):
             setter(*values)
 
-    def _wind_up(self, gesture: str, leap: bool, progress: float, idle: np.ndarray) -> tuple[np.ndarray, float]:
+    def _wind_up(self, gesture: str, leap: bool, progress: float, walk: float, time: float) -> tuple[np.ndarray, float]:
         """The pose, and the metres off the ground."""
         drawn = self._windup[gesture]
         if leap and progress > LEAP_OFF:
             air = (progress - LEAP_OFF) / (1 - LEAP_OFF)
             return _mix(drawn, self._air, smooth(air * 2.5)), LEAP_METRES * 4 * air * (1 - air)
         # Drawn back fast, then held with a growing tremble: one picture tells it for most of the wind-up.
-        pose = _mix(idle, drawn, smooth(progress / 0.4))
+        early = progress < DRAWN
+        pose = _mix(self._idle(walk, time), drawn, smooth(progress / DRAWN)) if early else drawn.copy()
         pose[self._index["body"]] += np.array([1.2, 1.4, 0.8]) * (progress * math.sin(progress * 60))
         return pose, 0.0
 
@@ -229,15 +229,18 @@ class Creature:
             for part in self._lit[0].parts:
                 for node, own, _ in self._coats[part]:
                     node.node().set_geom(0, own)
-                    node.clear_color_scale()
+                    node.node().set_geom_state(0, RenderState.make_empty())
         self._lit = lit
         if lit is None:
             return
         scale = (1.7, 1.7, 1.7, 1) if white else (*(1.15 * c for c in color), 1)
+        state = RenderState.make(
+            ColorScaleAttrib.make(scale)
+        )  # of the Geom alone: a node would hand it to its children
         for part in self._striker.parts:
             for node, _, pale in self._coats[part]:
                 node.node().set_geom(0, pale)
-                node.set_color_scale(scale)
+                node.node().set_geom_state(0, state)
 
     def tip(self) -> Point3:
         """Where the flare stands, in the space of the root's parent."""

@@ -132,10 +132,10 @@ class Shape:
         return other
 
     def pale(self) -> Shape:
-        """This shape in white, to be coloured by a colour scale."""
+        """This shape in white with faint shades, to be coloured by a colour scale."""
         other = Shape()
         other._corners = list(self._corners)
-        other._colors = [np.ones_like(c) for c in self._colors]
+        other._colors = [np.full_like(c, 1.4) for c in self._colors]
         return other
 
     def node(self, name: str, pitch: float = 0) -> NodePath:

@@ -95,7 +95,7 @@ def _hood(open_: float) -> Pose:
 
 def _poses() -> Poses:
     rest = (
-        _chain(84, 22, 14, -34, -36, -52)
+        _chain((24, 58), (-12, 46), (-14, 22), (0, -42), (0, -48), (0, -36))
         | _tail((40, 8), (30, -4), (30, -2))
         | _hood(0.9)
         | {"head.size": (1.2, 1.2, 1.2)}
@@ -105,16 +105,16 @@ def _poses() -> Poses:
             "turn": (-24, 0, 0), **_chain(112, 24, -6, -44, -40, -30), **_hood(1.8), "jaw": (0, -48, 0),
         },
         "low_bite": {  # folded sideways, the head on the ground
-            **_chain((74, 4), (-20, -26), (-50, -6), (-60, 6), (40, 6), (14, 6)), **_hood(0.25),
+            **_chain((74, -6), (-20, -8), (-50, -2), (-60, 8), (40, 6), (14, 0)), **_hood(0.25),
             "jaw": (0, -30, 0), "body.at": (0, -0.1, -0.12),
         },
         "tail": {  # the tail stands upright, the head is drawn in beneath it
             "turn": (24, 0, 0), **_chain((50, 58), (10, -10), (-20, -30), (-30, -26), -20, 10),
             **_tail((0, -70), (0, -22), (0, 26)), **_hood(0.4),
         },
-        "coil": {  # a ring upon the ring, the head in its middle
-            **_chain((-70, 66), (0, -60), (70, -2), (72, -2), (72, -2), (50, 4)), **_hood(0.3),
-            "body.at": (-0.3, -0.3, 0), **_tail((60, 8), (40, -4), (40, -2)),
+        "coil": {  # a noose, seen from the side
+            "turn": (-80, 0, 0), **_chain(22, 62, 60, 56, 46, 20), **_hood(0.3), "body.at": (0, -0.3, 0),
+            **_tail((60, 8), (40, -4), (40, -2)),
         },
         "spit": {  # a pole, the head at the sky
             **_chain(86, 4, 2, 4, 8, 14), **_hood(0.15), "jaw": (0, -20, 0),
@@ -144,7 +144,7 @@ def _poses() -> Poses:
         windup=windup,
         strike=strike,
         air={
-            **_chain(60, -10, -18, -22, -20, -4), **_tail((0, 30), (0, -14), (0, -10)), **_hood(1.5),
+            **_chain(60, -10, -18, -22, -20, -4), **_tail((0, -20), (0, -10), (0, 10)), **_hood(1.5),
             "body": (0, 24, 0), "jaw": (0, -40, 0),
         },
         spent={
@@ -156,11 +156,11 @@ def _poses() -> Poses:
             "jaw": (0, -40, 0), "body.at": (0, 0, -0.05),
         },
         down={
-            "body.at": (0, 0, -0.10), **_chain((60, 10), (-40, -22), (-50, -8), (-40, 2), (50, 4), (60, 0)),
+            "body.at": (0, 0, -0.10), **_chain((60, -10), (-40, -8), (-50, 2), (-40, 6), (50, 6), (60, 0)),
             **_hood(0.9), "head": (50, 2, 80), "jaw": (0, -40, 0), **_tail((70, 8), (-40, -4), (-40, -2)),
         },
         strikers={
-            "bite": jaws, "low_bite": jaws, "dive": jaws, "spit": Striker(("n5", "head"), (0.0, 1.3, 0.0)),
+            "bite": jaws, "low_bite": jaws, "dive": jaws, "spit": Striker(("head", "jaw", "n5"), (0.0, 0.9, 0.0)),
             "coil": Striker(ring, (0.0, 0.4, 0.3)), "tail": Striker(("t3", "t2"), (0.0, -1.3, 0.0)),
         },
         gait=_gait,

@@ -48,7 +48,7 @@ def spider(look: BossLook, c: Palette) -> Creature:
     leg.tube([(0, 0.82, 0.78, 0.12), (0, 1.30, 0.56, 0.09), (0, 1.95, 0, 0.0)], c.dark, 5, closed=False)
     for k, y in enumerate((0.40, 0.18, -0.06, -0.30)):
         for s, x in (("l", -1), ("r", 1)):
-            rig.leg(f"leg{k + 1}_{s}", "body", (0.34 * x, y, -0.02), (0.80, 1.95), (0, 0, 1), leg)
+            rig.leg(f"leg{k + 1}_{s}", (0.34 * x, y, -0.02), (0.80, 1.95), (0, 0, 1), leg)
     return rig.finish(_poses())
 
 
