@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from env.tasks import Task
 
 
+FRAMED_NS = 700_000_000
+"""By then the window manager has put its frame around a new window."""
+
+
 @dataclass
 class Args:
     """Opens a boss fight in a window, for you to play.
@@ -92,13 +96,14 @@ def key_line(profile: GameProfile) -> str:
 
 def warn_of_misfit(window: ArenaWindow) -> Callable[[int], None]:
     """Says once, when the window has its frame, that it does not fit the screen. To be called after each picture."""
-    pictures = 0
+    look_at_ns: int | None = time.monotonic_ns() + FRAMED_NS
 
-    def look(_now_ns: int) -> None:
-        nonlocal pictures
-        pictures += 1
-        if pictures == 30 and (said := window.misfit()):
-            print(f"combatvla: {said}", file=sys.stderr, flush=True)
+    def look(now_ns: int) -> None:
+        nonlocal look_at_ns
+        if look_at_ns is not None and now_ns > look_at_ns:
+            look_at_ns = None
+            if said := window.misfit():
+                print(f"combatvla: {said}", file=sys.stderr, flush=True)
 
     return look
 

@@ -231,7 +231,7 @@ def test_a_killed_window_ends_with_a_sentence(desktop, tmp_path):
 def test_a_window_larger_than_the_screen_is_told_of_and_the_close_button_closes(desktop, tmp_path):
     with playing(tmp_path, "--plain", size="1600x900") as game:
         window = game.find(desktop)
-        wait_for(lambda: len(game.ticks()) > 60)
+        wait_for(lambda: len(game.ticks()) > 120)
         connection = connect()
         button = event.ClientMessage(
             window=connection.create_resource_object("window", window.id),
