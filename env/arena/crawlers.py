@@ -35,7 +35,7 @@ def _toad(look: BossLook, c: Palette) -> Creature:
         under=c.cloth,
     )
     for x, y, z in ((0.0, -0.55, 0.62), (0.55, -0.35, 0.60), (-0.6, -0.2, 0.6), (0.2, -0.9, 0.36), (-0.3, -0.8, 0.46)):
-        body.tube([(x, y, z - 0.08, 0.18), (x, y - 0.03, z + 0.20, 0)], c.accent, 4)  # warts
+        body.tube([(x, y, z - 0.08, 0.18), (x, y - 0.03, z + 0.20, 0)], c.accent, 4, closed=False)  # warts
     body.tube([(0, 0.40, 0.08, 0.86, 0.40), (0, 0.80, 0.08, 0.66, 0.30)], c.metal, 8)  # the gullet
     rig.joint("body", "turn", (0, 0, 0.92), body)
 
@@ -59,7 +59,9 @@ def _toad(look: BossLook, c: Palette) -> Creature:
         head.ball((x, 0.36, 0.56), 0.30, c.skin)
         head.ball((x * 1.06, 0.50, 0.60), 0.22, c.eyes)
         head.box((0.08, 0.10, 0.26), (x * 1.08, 0.69, 0.60), c.dark)
-        head.tube([(x * 0.9, 0.20, 0.72, 0.14), (x * 1.2, -0.10, 1.08, 0)], c.accent, 4)  # a horn over the eye
+        head.tube(
+            [(x * 0.9, 0.20, 0.72, 0.14), (x * 1.2, -0.10, 1.08, 0)], c.accent, 4, closed=False
+        )  # a horn over the eye
     rig.joint("head", "body", (0, 0.30, 0.04), head)
     tongue = Shape().tube([(0, 0, 0, 0.20, 0.10), (0, 0.8, 0, 0.16, 0.10), (0, 0.86, 0, 0.26, 0.16)], c.metal, 6)
     tongue.tube([(0, 0.84, 0, 0.26, 0.18), (0, 1.0, 0, 0.12, 0.10)], c.metal, 6)
@@ -156,8 +158,8 @@ def _toad_poses() -> Poses:
         },
         down={  # on its back
             "body": (0, 0, 168), "body.at": (0, 0, -0.14), "head": (0, 24, 0), "jaw": (0, -10, 0),
-            "tongue": (0, 10, 0), "tongue.size": (1, 1.5, 0.8), "hand_l": (1.2, 0.9, 1.7), "hand_r": (-1.2, 0.9, 1.6),
-            "foot_l": (1.3, -0.9, 1.9), "foot_r": (-1.3, -1.0, 1.8),
+            "tongue": (0, 10, 0), "tongue.size": (1, 1.5, 0.8), "hand_l": (1.5, 0.9, 1.30), "hand_r": (-1.5, 0.9, 1.15),
+            "foot_l": (1.9, -0.9, 1.15), "foot_r": (-1.9, -1.0, 0.95),
         },
         strikers={
             "tongue": Striker(mouth, (0.0, 1.0, 0.0)), "gape": Striker(mouth, (0.0, 0.9, 0.2)),

@@ -233,7 +233,7 @@ class Creature:
         self._lit = lit
         if lit is None:
             return
-        scale = (1.7, 1.7, 1.7, 1) if white else (*(1.15 * c for c in color), 1)
+        scale = (1.3, 1.3, 1.3, 1) if white else (*(1.15 * c for c in color), 1)
         state = RenderState.make(
             ColorScaleAttrib.make(scale)
         )  # of the Geom alone: a node would hand it to its children
