@@ -24,8 +24,10 @@ NOISE = 0.005
 """A bar's share that changed by less did not change: a flash may shift its end by a pixel."""
 EMPTY = 0.01
 """A bar with less left is empty: some games leave a last pixel."""
-SAME_COLOR = 60.0
-"""How far a banner may be from its colours, as a distance in RGB."""
+SAME_COLOR = 50.0
+"""How far a pip or a banner may be from its colour, as a distance in RGB."""
+PLATE = 0.05
+"""How much of a pip's part of the row its plate covers at least."""
 PLAIN = 0.8
 """How much of a banner on a plate is letters or plate."""
 
@@ -78,15 +80,18 @@ class HudScore:
 
     def add(self, hud: dict[str, Reading], result: str | None, time: float) -> None:
         """Takes the next reading, with the result if it is known and the share of the time limit that the step took."""
-        dealt, taken = max(0.0, -self._change("boss_health", hud)), self._change("health", hud)
-        used = -self._change("heals", hud) if self._heal_share else 0.0
-        wasted = max(0.0, used * self._heal_share - max(0.0, taken)) if hud["health"] > 1 - NOISE else 0.0
+        seen = hud
+        if result is None and max(hud["health"], hud["boss_health"]) < EMPTY:
+            seen = dict.fromkeys(hud, math.nan)  # all dark: another picture, or a window that covers the game
+        gained = self._change("health", seen)
+        offered = -self._change("heals", seen) * self._heal_share if self._heal_share else 0.0
+        beyond = seen["health"] > 1 - NOISE
         amounts = {
-            "damage_dealt": dealt,
-            "damage_taken": max(0.0, -taken),
+            "damage_dealt": max(0.0, -self._change("boss_health", seen)),
+            "damage_taken": max(0.0, -gained),
             "win": float(result == "win"),
             "loss": float(result == "loss"),
-            "heal_wasted": wasted,
+            "heal_wasted": max(0.0, offered - max(0.0, gained)) if beyond else 0.0,
             "time": time,
         }
         self.hud, self.result = hud, result
@@ -118,18 +123,17 @@ def picture_of(profile: GameProfile, pixels: np.ndarray) -> np.ndarray:
 def _bar(bar: HudBar, pixels: np.ndarray) -> float:
     strip = _cut(bar, pixels)
     edge = strip.shape[0] // 4  # scaling blurs the frame into the rim
-    columns = np.median(strip[edge : strip.shape[0] - edge], axis=0)  # [n, RGB]
+    columns = np.median(strip[edge : strip.shape[0] - edge], axis=0).astype(np.float32)  # [n, RGB]
     along, aside = _between(columns, bar.back, bar.color)
-    full, empty = (along > 0.45) & (aside < 0.5), (along <= 0.45) & (aside < 0.5)
     back, color = np.array(bar.back), np.array(bar.color)
-    reach = 0.7 * np.linalg.norm(color - back)  # no flash is to turn one into the other
-    full &= np.linalg.norm(columns - color, axis=1) < reach
-    empty &= np.linalg.norm(columns - back, axis=1) < reach
+    reach = 0.7 * np.linalg.norm(color - back)  # no flash turns one into the other
+    full = (along > 0.45) & (aside < 0.5) & (np.linalg.norm(columns - color, axis=1) < reach)
+    empty = (along <= 0.45) & (aside < 0.5) & (np.linalg.norm(columns - back, axis=1) < reach)
     votes = full.astype(int) - empty  # [n], 0 for a column that is neither
     if bar.fill == "left":
         votes = votes[::-1]
     elif bar.fill == "center":  # outwards from the middle, both sides at once
-        half = len(votes) // 2
+        half = max(1, len(votes) // 2)
         votes = (votes[-half:] + votes[:half][::-1]) / 2
     split = int(np.argmax(np.concatenate([[0], np.cumsum(votes)])))  # full before it, empty from it on
     agree = (np.sum(votes[:split]) - np.sum(votes[split:])) / len(votes)
@@ -137,16 +141,21 @@ def _bar(bar: HudBar, pixels: np.ndarray) -> float:
 
 
 def _count(count: HudCount, pixels: np.ndarray) -> int:
-    along, aside = _between(_cut(count, pixels), (0, 0, 0), count.color)
-    lit = (along > 0.5) & (aside < 0.5)
+    cut = _cut(count, pixels)
+    lit, plate = _near(count.color, cut), None if count.back is None else _near(count.back, cut)
     rows = slice(lit.shape[0] // 3, -(lit.shape[0] // 3) or None)
     edges = np.linspace(0, lit.shape[1], 3 * count.of + 1).round().astype(int)
-    return sum(bool(np.mean(lit[rows, edges[3 * k + 1] : edges[3 * k + 2]]) > 0.5) for k in range(count.of))
+    found = 0
+    for k in range(count.of):
+        left, inner, outer, right = edges[3 * k : 3 * k + 4]
+        stands = plate is None or plate[:, left:right].mean() > PLATE
+        found += bool(stands and lit[rows, inner:outer].mean() > 0.5)
+    return found
 
 
 def _banner(banner: HudBanner, pixels: np.ndarray) -> bool:
     cut = _cut(banner, pixels)
-    every = max(1, len(cut) // 50)
+    every = max(1, len(cut) // 25)  # a sample of the pixels tells as much
     cut = cut[::every, ::every]
     lit = float(np.mean(_near(banner.color, cut)))
     if not banner.share[0] <= lit <= banner.share[1]:
@@ -163,7 +172,7 @@ def _cut(region: Region, pixels: np.ndarray) -> np.ndarray:
     height, width = pixels.shape[:2]
     left, top = round(region.x * width), round(region.y * height)
     right, bottom = round((region.x + region.w) * width), round((region.y + region.h) * height)
-    return pixels[top : max(top + 1, bottom), left : max(left + 1, right)].astype(np.float32)
+    return pixels[top : max(top + 1, bottom), left : max(left + 1, right)]
 
 
 def _between(pixels: np.ndarray, back: Rgb, color: Rgb) -> tuple[np.ndarray, np.ndarray]:

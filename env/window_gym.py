@@ -64,7 +64,7 @@ class WindowEnv(gym.Env):
         frames: int = 1,
         observation: str = "array",
         rewards: Mapping[str, float] | Rewards | None = None,
-        time_limit_s: float = 120.0,
+        time_limit_s: float = 150.0,
         wait_s: float = 10.0,
         render_mode: str | None = None,
     ) -> None:

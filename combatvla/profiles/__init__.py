@@ -74,6 +74,8 @@ class HudCount(Region):
     """Into so many parts the region is divided."""
     color: Rgb
     """Of a lit pip."""
+    back: Rgb | None = None
+    """Of the plate or rim around each pip, where there is one: without it in sight a pip does not count."""
     worth: float = Field(default=0, ge=0, le=1)
     """Of heals: how much of the health bar one gives back."""
 

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from combatvla.profiles import GameProfile
-from env.hud_reader import HudReader, HudScore
+from env.arena.fight import Fight
+from env.arena.render import Renderer
+from env.arena.state import RESULTS
+from env.hud_reader import HudReader, HudScore, picture_of
+from env.live import profile_of
+from env.players import PLAYERS
 from env.rewards import Rewards
+from env.tasks import load_task, task_names
 
 RED, GOLD, GREY, BACK = (217, 41, 31), (250, 158, 26), (200, 200, 205), (10, 10, 13)
 SIZES = [(1280, 720), (1000, 563), (640, 360)]
@@ -110,7 +116,8 @@ def test_pips_are_counted():
                 middle = (round((0.3 + 0.2 * (k + 0.5) / 5) * width), round(0.925 * height))
                 cv2.circle(pixels, middle, round(0.02 * height), color, -1)
             assert reader.read(pixels)["heals"] == lit
-            assert reader.read(blend(pixels, (255, 255, 255), 0.3))["heals"] == lit
+            assert reader.read(blend(pixels, (255, 255, 255), 0.15))["heals"] == lit
+            assert reader.read(blend(pixels, (0, 0, 0), 0.15))["heals"] == lit
 
 
 def banner(text: str, color, width: int, height: int, seed: int = 0) -> np.ndarray:
@@ -176,8 +183,85 @@ def test_the_score_has_the_terms_of_the_arena():
     assert add(math.nan, math.nan, 3) == {}
     assert add(1.0, 0.95, 2) == {"heal_wasted": -0.05}  # 0.2 of 0.4 was of use
     assert add(0.4, 0.95, 2) == {"damage_taken": -0.6}
+    assert add(0.0, 0.0, 0) == {}  # all dark: another window in front
     assert add(0.8, 0.95, 1) == {}
     assert add(0.8, 1.0, 1) == {}  # the boss has healed
     assert add(0.8, 0.0, 1, "win") == {"damage_dealt": 1.0, "win": 1.0}
-    assert score.sums["damage_dealt"] == pytest.approx(1.05) and score.sums["time"] == pytest.approx(-0.008)
+    assert score.sums["damage_dealt"] == pytest.approx(1.05) and score.sums["time"] == pytest.approx(-0.009)
     assert set(score.terms) == set(Rewards.__dataclass_fields__)
+
+
+def moments(task: str, decisions: int):
+    """Real fights, one after the other, in which the fighter heals, strikes, wins and dies: after each decision."""
+    for seed, name in enumerate(("random", "oracle", "reaction", "random") * 9):
+        player, fight = PLAYERS[name](), Fight(load_task(task), seed)
+        player.reset(seed)
+        while fight.result is None:
+            plan = player.decide([], truth=fight.truth()).plan
+            fight.decide(plan.to_array())
+            yield fight
+            decisions -= 1
+            if not decisions:
+                return
+
+
+def check_readings(task: str, size: tuple[int, int], decisions: int, most: float) -> set[str | None]:
+    """Compares each reading with the truth; `most`: by how much of a bar it may be off. Gives the results seen."""
+    reader, renderer = HudReader(profile_of(load_task(task))), Renderer(*size)
+    results = set()
+    for fight in moments(task, decisions):
+        hud, truth = reader.read(renderer.draw(fight)), fight.truth()
+        player, boss = truth["player"], truth["boss"]
+        wanted = {"health": player["health"], "boss_health": boss["health"]}
+        if truth["rules"] == "staff":
+            wanted["stamina"] = player["stamina"]
+        else:
+            wanted |= {"posture": player["posture"], "boss_posture": boss["posture"]}
+        for name, share in wanted.items():
+            assert abs(hud[name] - share) <= most, (name, hud, truth)
+        assert hud["heals"] == player["heals"] and reader.result(hud) == fight.result, (hud, truth)
+        if "boss_lives" in hud:
+            lives = len(fight.task.boss.phases) + 1 - truth["phase"]
+            assert hud["boss_lives"] == (0 if fight.result == "win" else lives)
+        results.add(fight.result)
+    renderer.close()
+    return results
+
+
+@pytest.mark.parametrize("task", ["first", "ronin"])
+def test_the_arena_is_read_as_it_is(task):
+    check_readings(task, (1280, 720), 80, most=0.005)
+    assert check_readings(task, (640, 360), 600, most=0.01) == {None, "win", "loss"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", task_names())
+def test_every_fight_is_read_as_it_is(task):
+    check_readings(task, (1280, 720), 300, most=0.005)
+    check_readings(task, (640, 360), 800, most=0.01)
+    check_readings(task, (320, 180), 800, most=0.02)
+
+
+@pytest.mark.parametrize("task", ["first", "ronin"])
+def test_the_arenas_banners_are_told_apart_at_every_size(task):
+    reader = HudReader(profile_of(load_task(task)))
+    for size in ((1280, 720), (448, 252), (320, 180)):
+        renderer, fight = Renderer(*size), Fight(load_task(task), 3)
+        for number, result in enumerate(RESULTS):
+            fight.state["result"] = number
+            assert reader.result(reader.read(renderer.draw(fight))) == result
+        renderer.close()
+
+
+def test_a_picture_in_a_window_of_another_shape():
+    reader, fight = HudReader(profile_of(load_task("first"))), Fight(load_task("first"), 3)
+    fight.player.health = 40.0
+    renderer = Renderer(640, 360)
+    picture = renderer.draw(fight)
+    renderer.close()
+    for shape, top, left in (((480, 640, 3), 60, 0), ((360, 800, 3), 0, 80)):
+        window = np.zeros(shape, np.uint8)
+        window[top : top + 360, left : left + 640] = picture
+        assert np.array_equal(picture_of(reader.profile, window), picture)
+        assert reader.read(window) == reader.read(picture)
+    assert reader.read(picture)["health"] == pytest.approx(0.4, abs=0.01)

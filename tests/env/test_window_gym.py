@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from importlib import resources
+from inspect import signature
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import yaml
 from gymnasium.utils.env_checker import check_env
 from Xlib import X
 
@@ -20,7 +27,11 @@ import env  # noqa: F401  (registers the environments)
 from combatvla.actions import WAIT_PLAN, Plan, Step
 from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
-from combatvla.profiles import load_profile
+from combatvla.profiles import HUD_KINDS, load_profile
+from env.live import TRUTH_FILE, arena_window
+from env.players import best_plan
+from env.rewards import Rewards
+from env.window_gym import WindowEnv
 
 # The probe window is blue all over: to a HUD whose bars are blue, a fight in which nobody has been hit.
 PROFILE = """
@@ -36,6 +47,7 @@ BLUE = "[32, 64, 192]"
 FORWARD = Plan.of("move_forward", ms=200).to_array()
 LONG = Plan.of("move_forward", "dodge", ms=1000).to_array()
 WAIT = WAIT_PLAN.to_array()
+PAGE = (Path(__file__).parents[2] / "docs" / "window.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -184,7 +196,7 @@ def test_a_caller_that_stops_calling_holds_nothing_for_long(window_env, probe, h
     assert held() == 0
 
 
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_holds_nothing(probe, held, game, kind):
     probe("Probe")
     code = (
@@ -194,7 +206,7 @@ def test_a_killed_process_holds_nothing(probe, held, game, kind):
         "live.reset()\n"
         "while True: live.step(Plan.of('move_forward', 'dodge', ms=500).to_array())\n"
     )
-    player = subprocess.Popen([sys.executable, "-c", code, game])
+    player = subprocess.Popen([sys.executable, "-c", code, game], stderr=subprocess.DEVNULL)
     try:
         until(lambda: held() == 2, 30)
         os.kill(player.pid, kind)
@@ -291,6 +303,20 @@ def test_bad_arguments_are_one_sentence(options, error, said):
     assert "\n" not in str(caught.value)
 
 
+def test_the_page_names_every_argument_and_its_default():
+    arguments = {n: p.default for n, p in signature(WindowEnv.__init__).parameters.items() if n != "self"}
+    documented = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.M))
+    assert documented == {name: repr(default) for name, default in arguments.items()}
+    assert all(f"`{name}`" in PAGE for name in (*Rewards.__dataclass_fields__, *HUD_KINDS))
+
+
+def test_the_pages_hud_is_a_profiles(tmp_path):
+    block = PAGE.partition("```yaml\n")[2].partition("```")[0]
+    path = tmp_path / "mine.yaml"
+    path.write_text(PROFILE.partition("hud:")[0] + block, encoding="utf-8")
+    assert set(load_profile(str(path)).hud) == {"health", "boss_health", "heals", "win"}
+
+
 def test_a_profile_without_a_hud_is_told_what_to_add(tmp_path):
     path = tmp_path / "bare.yaml"
     path.write_text(PROFILE.partition("hud:")[0], encoding="utf-8")
@@ -309,3 +335,81 @@ def test_wrong_actions_are_refused(window_env, probe, held):
     with pytest.raises(ValueError, match="expected 0 to 1"):
         live.step(WAIT + 2)
     assert held() == 0
+
+
+def short(tmp_path, task: str, player_health: float, boss_health: float) -> str:
+    """A shipped fight made short, as a file."""
+    values = yaml.safe_load((resources.files("env.arena") / "tasks" / f"{task}.yaml").read_text(encoding="utf-8"))
+    values["boss"]["health"] = boss_health
+    values.setdefault("player", {})["health"] = player_health
+    path = tmp_path / f"{task}.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return str(path)
+
+
+def truths(folder) -> list[dict]:
+    """The game's log so far, without a line that is being written."""
+    return [json.loads(line) for line in (folder / TRUTH_FILE).read_text().rpartition("\n")[0].splitlines()]
+
+
+def newest(folder) -> dict | None:
+    lines = (folder / TRUTH_FILE).read_bytes()[-6000:].rpartition(b"\n")[0].splitlines()
+    return json.loads(lines[-1]) if len(lines) > 1 else None
+
+
+@pytest.mark.parametrize(("task", "game"), [("first", "arena"), ("ronin", "blade")])
+def test_a_scripted_player_lands_hits_and_the_reward_agrees_with_the_game(display, held, tmp_path, task, game):
+    """The player looks into the game's log of true states; the environment sees the window alone."""
+    with arena_window(tmp_path, short(tmp_path, task, 100, 80), 5, "640x360", "--mute") as process:
+        live = gym.make("combatvla/Window-v0", game=game, window=process.pid, armed=True, wait_s=30.0)
+        _, info = live.reset()
+        assert info["hud"]["boss_health"] == 1.0 and info["result"] is None
+        seen = []
+        while True:
+            truth = newest(tmp_path)
+            plan = best_plan(truth, foresight=True) if truth else WAIT_PLAN
+            _, reward, terminated, truncated, info = live.step(plan.to_array())
+            seen.append((time.monotonic_ns() - int(info["capture_age_ms"] * 1e6), info))
+            assert reward == pytest.approx(sum(info["reward_terms"].values()))
+            if terminated or truncated:
+                break
+        assert info["result"] == truths(tmp_path)[-1]["result"] == "win" and terminated and held() == 0
+        assert info["reward_terms"]["win"] == 1.0 and info["reward_sums"]["damage_dealt"] == pytest.approx(1, abs=0.03)
+        check_against_log(seen, truths(tmp_path))
+
+        _, info = live.reset()  # by the restart key
+        assert info["hud"]["boss_health"] == info["hud"]["health"] == 1.0 and info["result"] is None
+        live.step(FORWARD)
+        live.close()
+        assert held() == 0
+
+
+def check_against_log(seen: list[tuple[int, dict]], log: list[dict]) -> None:
+    """What was read is what the game had logged within 100 ms before the picture was taken: it draws after it logs."""
+    times = [tick["t_ns"] for tick in log]
+    for t_ns, info in seen:
+        first, last = bisect_left(times, t_ns - 100_000_000), bisect_left(times, t_ns)
+        near = log[max(0, first - 1) : last + 1]
+        for name, sign in (("damage_dealt", 1), ("damage_taken", -1)):
+            amounts = [tick[name] for tick in near]
+            assert min(amounts) - 0.02 <= sign * info["reward_sums"][name] <= max(amounts) + 0.02, (name, info, near)
+
+
+def test_a_lost_fight_unarmed_and_the_pages_example(display, held, tmp_path):
+    with arena_window(tmp_path, short(tmp_path, "first", 15, 440), 5, "640x360", "--mute") as process:
+        live = gym.make("combatvla/Window-v0", game="arena", window=process.pid, wait_s=30.0)
+        live.reset()
+        terminated, info = False, {}
+        while not terminated:
+            _, reward, terminated, truncated, info = live.step(WAIT)
+            assert not truncated
+        assert info["result"] == "loss" and info["reward_terms"]["loss"] == -1.0 and reward < -0.9
+        assert truths(tmp_path)[-1]["result"] == "loss"
+        live.unwrapped.wait_s = 0.5
+        with pytest.raises(UserError, match=r"the last one is over: begin the next one \(armed=True does so\)"):
+            live.reset()
+        live.close()
+        assert not any(tick["held"] for tick in truths(tmp_path))
+        exec(PAGE.partition("```python\n")[2].partition("```")[0], {})  # armed, it begins the next one
+        assert held() == 0 and truths(tmp_path)[-1]["tick"] < 600
+        assert {held for tick in truths(tmp_path) for held in tick["held"]} == {"move_forward", "light_attack"}
