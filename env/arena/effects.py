@@ -21,7 +21,7 @@ from env.tasks import KINDS, Task
 NUMBER_TICKS, HURT_TICKS, SPARK_TICKS, PARRY_TICKS, HEAL_TICKS, RING_TICKS, SLASH_TICKS = 42, 20, 9, 16, 34, 14, 16
 SWINGS = {"light": (0.30, 0.62), "heavy": (0.50, 0.72)}
 """The share of each state in which its trail is seen."""
-RECOVER = STAGES.index("recover")
+RECOVER, BROKEN = STAGES.index("recover"), STAGES.index("broken")
 DEATHBLOW_HIT, PARRIED_HIT = 2, 3
 """`hit_kind` of the boss."""
 
@@ -115,9 +115,11 @@ class Effects:
         self.reaches = [m.reach for m in moves]
         self.spark = star(6, 0.35, (1.0, 0.86, 0.45), (1, 1, 1))
         self.clash = star(8, 0.2, (1.0, 0.66, 0.15), (1, 1, 0.9))
+        self.open = star(4, 0.30, (0.95, 0.06, 0.05), (1.0, 0.75, 0.65))
+        """Over a broken boss: a light attack is a deathblow."""
         self.charge = star(4, 0.2, (1.0, 0.80, 0.30), (1, 1, 1))
         self.motes = _motes()
-        for node in (self.spark, self.clash, self.charge, self.motes):
+        for node in (self.spark, self.clash, self.open, self.charge, self.motes):
             node.reparent_to(parent)
         self.shock = lay(_ring(0.22, (1.0, 0.95, 0.9)), 7, parent)
         self.heal_ring = lay(_ring(0.35, (0.35, 1.0, 0.45)), 7, parent)
@@ -240,6 +242,8 @@ class Effects:
         b = view.boss
         if b.frozen:
             self._put(self.ice, (b.x, b.y, 0), self.task.boss.radius * 1.25)
+        if b.stage == BROKEN:
+            self._put(self.open, (b.x, b.y, 0.42 * min(self.height, 3.0)), 0.55 + 0.1 * math.sin(b.t * 0.35))
         if b.move < 0:
             return
         after = b.t if b.stage == RECOVER else -1

@@ -60,6 +60,8 @@ class Hud:
         self.put(self.back.node("back"), 1)
         self.banners = {result: self._banner(*words) for result, words in BANNERS.items()}
         self._shown = 0
+        self._lit: dict[str, int] = {}
+        self._titled = True
 
     def put(self, node: NodePath, order: int) -> NodePath:
         node.set_bin("fixed", order)
@@ -151,23 +153,27 @@ class Hud:
         if self.blade:
             self.boss_posture.show(b.posture / task.boss.posture)
             self.posture.show(p.posture / task.player.posture)
-            self._light(self.dots, len(task.boss.phases) - b.phase if view.result != 1 else 0)
+            self._light("lives", self.dots, len(task.boss.phases) - b.phase if view.result != 1 else 0)
         else:
             self.stamina.show(max(0.0, p.stamina) / task.player.stamina)
             self._cooldown(1 - p.cooldown / max(1.0, task.player.skill_cooldown * TICK_HZ))
-        self._light(self.pips, p.heals)
-        if (view.tick < TITLE_TICKS) == self.title.is_hidden():
-            self.title.show() if view.tick < TITLE_TICKS else self.title.hide()
+        self._light("heals", self.pips, p.heals)
+        titled = view.tick < TITLE_TICKS
+        if titled != self._titled:
+            self._titled = titled
+            self.title.show() if titled else self.title.hide()
         if view.result != self._shown:
             self._shown = view.result
             for result, banner in self.banners.items():
                 banner.show() if RESULTS[view.result] == result else banner.hide()
 
-    @staticmethod
-    def _light(pips: list[NodePath], lit: int) -> None:
-        for k, node in enumerate(pips):
-            if node.is_hidden() == (k == lit):
-                node.show() if k == lit else node.hide()
+    def _light(self, name: str, pips: list[NodePath], lit: int) -> None:
+        before = self._lit.get(name)
+        if lit != before and pips:
+            if before is not None:
+                pips[before].hide()
+            pips[lit].show()
+            self._lit[name] = lit
 
     def _cooldown(self, ready: float) -> None:
         if ready == self._ready:

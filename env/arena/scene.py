@@ -132,7 +132,10 @@ class Scene:
         if b.phase != self._grade:
             self._grade = b.phase
             for node in self.place.nodes:
-                node.set_color_scale(*PHASE_GRADES[b.phase], 1)
+                if b.phase:
+                    node.set_color_scale(*PHASE_GRADES[b.phase], 1)
+                else:
+                    node.clear_color_scale()
 
     def _pose_camera(self, view: View, d: float, fx: float, fy: float) -> Point3:
         p = view.player

@@ -6,6 +6,8 @@ import hashlib
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -176,16 +178,25 @@ def color_at(renderer: Renderer, picture: np.ndarray, x: float, y: float) -> np.
     return picture[int(v * picture.shape[0]), int(u * picture.shape[1])].astype(float)
 
 
-@pytest.mark.parametrize("name", ["slam", "sweep", "thrust", "leap"])
-def test_the_mark_is_painted_where_the_blow_hits(renderer, name):
-    fight = at_distance("first", 2.5, name, share=0.5 if name == "leap" else 0.97)  # in the air the camera looks up
+@contextmanager
+def bare_ground(renderer: Renderer, fight: Fight) -> Iterator[None]:
+    """No figures and no shadows, in the scene of this fight."""
     renderer.draw(fight)
     scene = renderer.scene
     hidden = [scene.boss.root, scene.player.root, *scene.shadows]
     for node in hidden:
         node.hide()
-    marked = renderer.draw(fight)
-    calm = renderer.draw(at_distance("first", 2.5))
+    yield
+    for node in hidden:
+        node.show()
+
+
+@pytest.mark.parametrize("name", ["slam", "sweep", "thrust", "leap"])
+def test_the_mark_is_painted_where_the_blow_hits(renderer, name):
+    fight = at_distance("first", 2.5, name, share=0.5 if name == "leap" else 0.97)  # in the air the camera looks up
+    with bare_ground(renderer, fight):
+        marked = renderer.draw(fight)
+        calm = renderer.draw(at_distance("first", 2.5))
     fight_x = fight.boss.target_x if name == "leap" else 0.0
     move = fight.task.boss.moves[name]
     outline = areas(move)[0][0].astype(np.float32)
@@ -199,15 +210,15 @@ def test_the_mark_is_painted_where_the_blow_hits(renderer, name):
             changed = np.abs(colors[0] - colors[1]).max() > 25
             assert changed == (inside > 0), (x, y)
             counts[inside > 0] += 1
-    for node in hidden:
-        node.show()
     assert min(counts.values()) > 25, counts
 
 
 def test_the_filling_grows_until_the_blow_lands(renderer):
     shares = []
     for share in (0.2, 0.5, 0.8, 1.0):
-        picture = renderer.draw(at_distance("first", 2.5, "slam", share=share)).astype(int)
+        fight = at_distance("first", 2.5, "slam", share=share)
+        with bare_ground(renderer, fight):
+            picture = renderer.draw(fight).astype(int)
         red, green, blue = (picture[..., i] for i in range(3))
         shares.append(np.mean((red > 170) & (green > 80) & (green < 150) & (blue < 70)))
     assert shares == sorted(shares) and shares[-1] > 2 * shares[0], shares
