@@ -20,7 +20,8 @@ BANNER_S = 2.0
 """How long the result stands before the next fight begins by itself, or the window closes."""
 HELP_S = 8.0
 """How long the key help is shown when the first fight begins."""
-PAUSED_FPS = 20
+PAUSED_NS = 50_000_000
+"""From one picture to the next while nothing moves."""
 OVER_HINT = "Enter: next fight     Backspace: again     Esc: menu"
 
 Player = Callable[[Fight, frozenset[Action]], frozenset[Action]]
@@ -75,16 +76,17 @@ class Match:
             now = time.monotonic_ns()
             next_tick = max(next_tick, now - int(MAX_LAG_S * 1e9))
             while next_tick <= now and not self.ended:
-                keys = self.window.poll()
+                keys, was_paused = self.window.poll(), self.paused
                 self._obey(self.window.pressed)
                 next_tick += self._tick_ns
-                if self._choice is None:
+                if was_paused:
+                    self.window.let_go()  # what was pressed for the menu is not meant for the fight
+                elif not self.paused:
                     self._tick(keys, now)
             self._go_on(now)
             if now >= next_draw:
                 self._draw(now)
-                pace = self._draw_ns if self._choice is None else 1_000_000_000 // PAUSED_FPS
-                next_draw = max(next_draw + pace, now)
+                next_draw = max(next_draw + (PAUSED_NS if self.paused else self._draw_ns), now)
             pause = (min(next_tick, next_draw) - time.monotonic_ns()) / 1e9
             if pause > 0:
                 time.sleep(pause)
@@ -111,7 +113,7 @@ class Match:
             self._help(False)
         overlay.show_menu(self._choice)
         waits = self._over_ns is not None and self.fights_left is None and not self.plain
-        overlay.show_hint(OVER_HINT if waits and self._choice is None else None)
+        overlay.show_hint(OVER_HINT if waits and not self.paused else None)
         self.window.draw(self.fight)
         self._on_drawn(time.monotonic_ns())
 
@@ -119,13 +121,16 @@ class Match:
         """Without a person's Enter: the next fight, or the end."""
         if self.fights_left is None or self._over_ns is None or self.paused:
             return
-        if now - self._over_ns < self._banner_ns:
-            return
-        self.fights_left -= 1
-        if self.fights_left:
+        if now - self._over_ns >= self._banner_ns:
+            self._next()
+
+    def _next(self) -> None:
+        """The next fight, or the end if this was the last."""
+        if self.fights_left is not None:
+            self.fights_left -= 1
+        self.ended = self.fights_left == 0
+        if not self.ended:
             self._begin(self.fight.seed + 1)
-        else:
-            self.ended = True
 
     def _begin(self, seed: int) -> None:
         self.fight, self._over_ns, self._choice = Fight(self.task, seed), None, None
@@ -138,14 +143,14 @@ class Match:
 
     def _obey(self, pressed: list[str]) -> None:
         for key in pressed:
-            if self._choice is not None:
+            if self.paused:
                 self._obey_in_menu(key)
             elif key in self.window.action_of:
                 continue  # the fight's, not the window's
             elif key in ("escape", "p"):
                 self._choice = 0
             elif key == "enter" and self._over_ns is not None:
-                self._begin(self.fight.seed + 1)
+                self._next()
             else:
                 self._command({"f1": "help", "h": "help", "backspace": "restart"}.get(key))
 

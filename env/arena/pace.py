@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from combatvla.actions import WAIT_PLAN, Action
+from combatvla.errors import UserError
 from combatvla.report import percentile
 from env.arena.fight import TICK_MS, Fight
 from env.arena.match import Match
@@ -44,6 +45,8 @@ def measure(window: ArenaWindow, task: Task, seed: int, sounds: Sounds, fps: int
     drawn = [row for row in drawn if row[0] - drawn[0][0] >= WARM_UP_S * 1e9]
     times = [now / 1e6 for now, _ in drawn]
     intervals = [b - a for a, b in zip(times, times[1:], strict=False)]
+    if not match.ended or not intervals:
+        raise UserError("the window was closed before its figures stood: leave it open until it closes by itself")
     lasted_s = (times[-1] - times[0]) / 1000
     width, height = window.size
     return {

@@ -103,6 +103,10 @@ class ArenaWindow:
         held = self._down.union(self.pressed)
         return frozenset(action for key, action in self.action_of.items() if key in held)
 
+    def let_go(self) -> None:
+        """Takes what is held now for released, until it is pressed again."""
+        self._down.clear()
+
     def draw(self, fight: Fight) -> None:
         """Shows the fight's present state, and the overlay over it."""
         if self.scene is None or self.scene.task is not fight.task:

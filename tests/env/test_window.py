@@ -172,6 +172,15 @@ def test_pause_restart_and_quit(desktop, keyboard, tmp_path):
             wait_for(lambda: not game.goes_on())
             keyboard(resume)
             wait_for(game.goes_on)
+        keyboard("p")
+        wait_for(lambda: not game.goes_on())
+        xtest.fake_input(connection := connect(), X.MotionNotify, x=window.x + 320, y=window.y + 148)
+        for kind in (X.ButtonPress, X.ButtonRelease):  # on "Resume"
+            xtest.fake_input(connection, kind, 1)
+            connection.sync()
+            time.sleep(0.3)
+        connection.close()
+        assert game.goes_on() and not any("light_attack" in line["held"] for line in game.ticks())
         keyboard("backspace")
         wait_for(lambda: sum(line["tick"] == 1 for line in game.ticks()) == 2)
         assert {line["seed"] for line in game.ticks()} == {SEED}, "the same fight again"
