@@ -25,8 +25,8 @@ class Yard:
         """What is drawn from now on stands here, turned by `turn` radians."""
         self._at, self._turn, self._scale = np.array([x, y, 0.0]), turn, scale
 
-    def faces(self, faces: np.ndarray, color: Color) -> None:
-        """Flat faces `[N, K, 3]` around the present place."""
+    def faces(self, faces: np.ndarray, color) -> None:
+        """Flat faces `[N, K, 3]` around the present place, of one colour or of one each `[N, 3]`."""
         c, s = math.cos(self._turn), math.sin(self._turn)
         faces = faces @ (np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]]) * self._scale) + self._at
         self.canvas.polygons(faces, shaded(faces, color))
@@ -47,12 +47,15 @@ class Yard:
         sides = [[(*low[k], z0), (*low[(k + 1) % 4], z0), (*low[(k + 1) % 4], z1), (*low[k], z1)] for k in range(4)]
         self.faces(np.array([*sides, [(*p, z1) for p in low]], float), color)
 
-    def blade(self, x: float, y: float, lean: float, height: float, width: float, turn: float, color: Color) -> None:
-        """A stalk or a banner's pole, seen from both sides: one thin triangle each way."""
-        c, s = math.cos(turn) * width / 2, math.sin(turn) * width / 2
-        tip = (x + lean * math.cos(turn), y + lean * math.sin(turn), height)
-        faces = np.array([[(x - c, y - s, 0), (x + c, y + s, 0), tip], [(x + c, y + s, 0), (x - c, y - s, 0), tip]])
-        self.faces(faces, color)
+    def blades(self, rows: Sequence[tuple[float, ...]], colors: Sequence[Color]) -> None:
+        """Stalks, seen from both sides: of each its x, y, lean, height, width and turn."""
+        x, y, lean, height, width, turn = np.array(rows, float).T
+        c, s, zero = np.cos(turn), np.sin(turn), np.zeros(len(x))
+        a = np.stack([x - c * width / 2, y - s * width / 2, zero], axis=1)
+        b = np.stack([x + c * width / 2, y + s * width / 2, zero], axis=1)
+        tip = np.stack([x + lean * c, y + lean * s, height], axis=1)
+        both = np.stack([np.stack([a, b, tip], axis=1), np.stack([b, a, tip], axis=1)], axis=1)
+        self.faces(both.reshape(-1, 3, 3), np.repeat(np.array(colors), 2, axis=0))
 
     def cloth(self, corners: Sequence[Sequence[float]], color: Color) -> None:
         """A flat four-sided piece that is seen from both sides."""
@@ -123,19 +126,20 @@ def snag(y: Yard) -> None:
 
 
 def reeds(y: Yard) -> None:
-    for k in range(9):
-        high = y.rng.uniform(1.6, 3.4)
-        x, dy = y.rng.uniform(-1.3, 1.3), y.rng.uniform(-0.8, 0.8)
-        y.blade(x, dy, y.rng.uniform(-0.5, 0.5), high, 0.22, y.rng.uniform(0, 6), y.tones["leaf" if k % 3 else "top"])
+    rows = []
+    for _ in range(9):
+        high, x, dy = y.rng.uniform(1.6, 3.4), y.rng.uniform(-1.3, 1.3), y.rng.uniform(-0.8, 0.8)
+        rows.append((x, dy, y.rng.uniform(-0.5, 0.5), high, 0.22, y.rng.uniform(0, 6)))
+    y.blades(rows, [y.tones["leaf" if k % 3 else "top"] for k in range(9)])
 
 
 def grass(y: Yard) -> None:
     """A low tuft, for the rim of the ring."""
+    rows = []
     for k in range(3):
-        color = y.tones["leaf" if k % 2 else "top"]
-        y.blade(
-            y.rng.uniform(-0.5, 0.5), y.rng.uniform(-0.4, 0.4), 0.2, y.rng.uniform(0.35, 0.75), 0.26, k * 1.3, color
-        )
+        x, dy, high = y.rng.uniform(-0.5, 0.5), y.rng.uniform(-0.4, 0.4), y.rng.uniform(0.35, 0.75)
+        rows.append((x, dy, 0.2, high, 0.26, k * 1.3))
+    y.blades(rows, [y.tones["leaf" if k % 2 else "top"] for k in range(3)])
 
 
 def spike(y: Yard) -> None:
@@ -194,7 +198,7 @@ def bamboo(y: Yard) -> None:
     for k in range(5):
         x, dy, tall = y.rng.uniform(-1.6, 1.6), y.rng.uniform(-1, 1), y.rng.uniform(5.5, 9.0)
         y.turned([(0.13, 0), (0.1, tall)], y.tones["leaf" if k % 2 else "top"], 4, at=(x, dy))
-        y.blade(x, dy, 1.2, tall * 0.8, 1.0, k * 2.1, y.tones["leaf"])
+        y.blades([(x, dy, 1.2, tall * 0.8, 1.0, k * 2.1)], [y.tones["leaf"]])
 
 
 WIDTHS = {keep: 5.0, pine: 2.4, tree: 1.6, gate: 1.2, arch: 1.2, wall: 1.2, fence: 1.0, reeds: 1.0, bamboo: 1.8,
