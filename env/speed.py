@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import chdir
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
@@ -198,7 +200,8 @@ def step_vizdoom() -> Callable[[], int]:
     game.set_window_visible(False)
     game.set_sound_enabled(False)
     game.set_seed(1)
-    game.init()
+    with chdir(tempfile.gettempdir()):  # it leaves a folder and a file of settings where it starts
+        game.init()
     rng = np.random.default_rng(0)
     buttons = (rng.random((PLANS, game.get_available_buttons_size())) < 0.3).tolist()
     count = 0
