@@ -241,7 +241,7 @@ class WindowEnv(gym.Env):
                 "fight, or mend the profile"
             )
         else:
-            hint = " (armed=True does so)" if self.profile.restart else ""
+            hint = " (armed=True does so)" if self.profile.restart and not self.armed else ""
             mend = f"the last one is over: begin the next one{hint}"
         return f"no running fight came into view in the window {self._window.title!r} within {self.wait_s:g} s; {mend}"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from combatvla.profiles import GameProfile
 from env.arena.fight import Fight
@@ -268,3 +270,9 @@ def test_a_picture_in_a_window_of_another_shape():
         assert np.array_equal(picture_of(reader.profile, window), picture)
         assert reader.read(window) == reader.read(picture)
     assert reader.read(picture)["health"] == pytest.approx(0.4, abs=0.01)
+
+
+def test_the_pages_hud_is_one():
+    page = (Path(__file__).parents[2] / "docs" / "window.md").read_text(encoding="utf-8")
+    written = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    assert set(profile(**written["hud"]).hud) == {"health", "boss_health", "heals", "win"}

@@ -310,13 +310,6 @@ def test_the_page_names_every_argument_and_its_default():
     assert all(f"`{name}`" in PAGE for name in (*Rewards.__dataclass_fields__, *HUD_KINDS))
 
 
-def test_the_pages_hud_is_a_profiles(tmp_path):
-    block = PAGE.partition("```yaml\n")[2].partition("```")[0]
-    path = tmp_path / "mine.yaml"
-    path.write_text(PROFILE.partition("hud:")[0] + block, encoding="utf-8")
-    assert set(load_profile(str(path)).hud) == {"health", "boss_health", "heals", "win"}
-
-
 def test_a_profile_without_a_hud_is_told_what_to_add(tmp_path):
     path = tmp_path / "bare.yaml"
     path.write_text(PROFILE.partition("hud:")[0], encoding="utf-8")
