@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from panda3d.core import NodePath
@@ -206,8 +207,19 @@ def _mix(a: Color, b: Color, share: float) -> Color:
 
 def _circle(radius: float, count: int, z: float = 0.0, start: float = 0.0) -> np.ndarray:
     """A closed line `[count + 1, 3]`, counter-clockwise seen from above."""
-    angles = start + np.arange(count + 1) * math.tau / count
-    return np.stack([np.cos(angles) * radius, np.sin(angles) * radius, np.full(count + 1, z)], axis=1)
+    c, s = _around(count) if not start else _turns(start + np.arange(count + 1) * math.tau / count)
+    line = np.empty((count + 1, 3))
+    line[:, 0], line[:, 1], line[:, 2] = c * radius, s * radius, z
+    return line
+
+
+def _turns(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.cos(angles), np.sin(angles)
+
+
+@cache
+def _around(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return _turns(np.arange(count + 1) * math.tau / count)
 
 
 class Surroundings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -19,27 +20,32 @@ class Yard:
 
     def __init__(self, tones: Tones, rng: random.Random) -> None:
         self.canvas, self.tones, self.rng = Canvas(), tones, rng
-        self._at, self._turn, self._scale = np.zeros(3), 0.0, 1.0
+        self._x, self._y, self._turn, self._scale = 0.0, 0.0, 0.0, 1.0
 
     def stand(self, x: float, y: float, turn: float, scale: float) -> None:
         """What is drawn from now on stands here, turned by `turn` radians."""
-        self._at, self._turn, self._scale = np.array([x, y, 0.0]), turn, scale
+        self._x, self._y, self._turn, self._scale = x, y, turn, scale
 
     def faces(self, faces: np.ndarray, color) -> None:
         """Flat faces `[N, K, 3]` around the present place, of one colour or of one each `[N, 3]`."""
-        c, s = math.cos(self._turn), math.sin(self._turn)
-        faces = faces @ (np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]]) * self._scale) + self._at
-        self.canvas.polygons(faces, shaded(faces, color))
+        c, s = math.cos(self._turn) * self._scale, math.sin(self._turn) * self._scale
+        placed = np.empty(faces.shape)
+        x, y = faces[..., 0], faces[..., 1]
+        placed[..., 0] = x * c - y * s + self._x
+        placed[..., 1] = x * s + y * c + self._y
+        placed[..., 2] = faces[..., 2] * self._scale
+        self.canvas.polygons(placed, shaded(placed, color))
 
     def turned(self, profile: Sequence[tuple[float, float]], color: Color, sides: int = 6, at=(0.0, 0.0)) -> None:
         """A profile of (radius, height) turned around a vertical axis."""
-        angles = (np.arange(sides + 1) + 0.5) * math.tau / sides
-        ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)  # [sides + 1, 2]
         rows = np.empty((len(profile), sides + 1, 3))
         for row, (r, z) in zip(rows, profile, strict=True):
-            row[:, :2], row[:, 2] = ring * r + at, z
+            row[:, :2], row[:, 2] = _ring(sides) * r + at, z
         a, b = rows[:-1], rows[1:]
-        self.faces(np.stack([a[:, :-1], a[:, 1:], b[:, 1:], b[:, :-1]], axis=2).reshape(-1, 4, 3), color)
+        faces = np.empty((len(profile) - 1, sides, 4, 3))
+        for k, corner in enumerate((a[:, :-1], a[:, 1:], b[:, 1:], b[:, :-1])):
+            faces[:, :, k] = corner
+        self.faces(faces.reshape(-1, 4, 3), color)
 
     def block(self, x0: float, x1: float, y0: float, y1: float, z0: float, z1: float, color: Color) -> None:
         """An upright box without its underside."""
@@ -50,17 +56,24 @@ class Yard:
     def blades(self, rows: Sequence[tuple[float, ...]], colors: Sequence[Color]) -> None:
         """Stalks, seen from both sides: of each its x, y, lean, height, width and turn."""
         x, y, lean, height, width, turn = np.array(rows, float).T
-        c, s, zero = np.cos(turn), np.sin(turn), np.zeros(len(x))
-        a = np.stack([x - c * width / 2, y - s * width / 2, zero], axis=1)
-        b = np.stack([x + c * width / 2, y + s * width / 2, zero], axis=1)
-        tip = np.stack([x + lean * c, y + lean * s, height], axis=1)
-        both = np.stack([np.stack([a, b, tip], axis=1), np.stack([b, a, tip], axis=1)], axis=1)
+        c, s = np.cos(turn), np.sin(turn)
+        both = np.empty((len(x), 2, 3, 3))  # stalk, side, corner, coordinate
+        both[:, 0, 0] = both[:, 1, 1] = np.array([x - c * width / 2, y - s * width / 2, 0 * x]).T
+        both[:, 0, 1] = both[:, 1, 0] = np.array([x + c * width / 2, y + s * width / 2, 0 * x]).T
+        both[:, :, 2] = np.array([x + lean * c, y + lean * s, height]).T[:, None]
         self.faces(both.reshape(-1, 3, 3), np.repeat(np.array(colors), 2, axis=0))
 
     def cloth(self, corners: Sequence[Sequence[float]], color: Color) -> None:
         """A flat four-sided piece that is seen from both sides."""
         face = np.array(corners, float)
         self.faces(np.stack([face, face[::-1]]), color)
+
+
+@cache
+def _ring(sides: int) -> np.ndarray:
+    """`[sides + 1, 2]`: once around."""
+    angles = (np.arange(sides + 1) + 0.5) * math.tau / sides
+    return np.array([np.cos(angles), np.sin(angles)]).T
 
 
 # -- the props: each draws itself where the yard stands now ---------------------------------------------------

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from panda3d.core import LMatrix4f, NodePath, Point3
 
+from env.arena.jit import jit
 from env.arena.mesh import Color
 
 FIELDS = (
@@ -195,26 +197,40 @@ class Rig:
 
 def _bend(upper: NodePath, lower: NodePath, joint, target, l1: float, l2: float, pole) -> tuple[float, float, float]:
     """Lays two bones from `joint` toward `target`, bent toward `pole`. Returns where the second one ends."""
-    ax, ay, az = joint
-    dx, dy, dz = target[0] - ax, target[1] - ay, target[2] - az
-    far = math.sqrt(dx * dx + dy * dy + dz * dz) or 1e-6
+    _two_bones(*joint, *target, l1, l2, *pole, _BONES)
+    first, second, end = _BONES.tolist()
+    upper.set_mat(LMatrix4f(*first))
+    lower.set_mat(LMatrix4f(*second))
+    return end[0], end[1], end[2]
+
+
+_BONES = np.zeros((3, 16))
+"""What `_two_bones` writes: the matrices of the bones, and where they end."""
+
+
+@jit
+def _two_bones(ax, ay, az, tx, ty, tz, l1, l2, px, py, pz, out):
+    dx, dy, dz = tx - ax, ty - ay, tz - az
+    far = max(math.sqrt(dx * dx + dy * dy + dz * dz), 1e-6)
     d = min(max(far, abs(l1 - l2) + 0.06), (l1 + l2) * 0.998)
     ux, uy, uz = dx / far, dy / far, dz / far
-    px, py, pz = pole
     dot = px * ux + py * uy + pz * uz
     px, py, pz = px - dot * ux, py - dot * uy, pz - dot * uz
-    norm = math.sqrt(px * px + py * py + pz * pz) or 1e-6
+    norm = max(math.sqrt(px * px + py * py + pz * pz), 1e-6)
     px, py, pz = px / norm, py / norm, pz / norm
     along = (l1 * l1 - l2 * l2 + d * d) / (2 * d)
-    out = math.sqrt(max(0.0, l1 * l1 - along * along))
-    bx, by, bz = ax + ux * along + px * out, ay + uy * along + py * out, az + uz * along + pz * out
+    aside = math.sqrt(max(0.0, l1 * l1 - along * along))
+    bx, by, bz = ax + ux * along + px * aside, ay + uy * along + py * aside, az + uz * along + pz * aside
     ex, ey, ez = ax + ux * d, ay + uy * d, az + uz * d
     # A bone's -z lies along it and its +y toward the pole; both share the x across the plane that they bend in.
     xx, xy, xz = uy * pz - uz * py, uz * px - ux * pz, ux * py - uy * px
-    for bone, x, y, z, zx, zy, zz in (
-        (upper, ax, ay, az, (ax - bx) / l1, (ay - by) / l1, (az - bz) / l1),
-        (lower, bx, by, bz, (bx - ex) / l2, (by - ey) / l2, (bz - ez) / l2),
-    ):
-        yx, yy, yz = zy * xz - zz * xy, zz * xx - zx * xz, zx * xy - zy * xx
-        bone.set_mat(LMatrix4f(xx, xy, xz, 0, yx, yy, yz, 0, zx, zy, zz, 0, x, y, z, 1))
-    return ex, ey, ez
+    for k in range(2):
+        if k == 0:
+            x, y, z, zx, zy, zz = ax, ay, az, (ax - bx) / l1, (ay - by) / l1, (az - bz) / l1
+        else:
+            x, y, z, zx, zy, zz = bx, by, bz, (bx - ex) / l2, (by - ey) / l2, (bz - ez) / l2
+        out[k, 0], out[k, 1], out[k, 2] = xx, xy, xz
+        out[k, 4], out[k, 5], out[k, 6] = zy * xz - zz * xy, zz * xx - zx * xz, zx * xy - zy * xx
+        out[k, 8], out[k, 9], out[k, 10] = zx, zy, zz
+        out[k, 12], out[k, 13], out[k, 14], out[k, 15] = x, y, z, 1.0
+    out[2, 0], out[2, 1], out[2, 2] = ex, ey, ez
