@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -17,7 +16,8 @@ import gymnasium as gym
 import numpy as np
 
 from combatvla.actions import TAP_MS, WAIT_PLAN, Action, Plan
-from combatvla.desktop.base import Desktop, Injector, Window, WindowGone, open_desktop
+from combatvla.desktop.actuator import Actuator
+from combatvla.desktop.base import Desktop, Window, WindowGone, open_desktop
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.errors import UserError
@@ -33,10 +33,6 @@ REQUIRED_HUD = ("health", "boss_health")
 CONFIRM = 2
 """A fight is over when so many readings in a row say so."""
 RESTART_EVERY_S = 1.0
-GUARD_MS = 30
-"""How often the focus is checked and the held keys are set anew, at least."""
-DEAD_MAN_MS = 1000
-"""Without a new plan for so long, everything is let go."""
 
 
 class WindowEnv(gym.Env):
@@ -269,65 +265,3 @@ class WindowEnv(gym.Env):
             "focused": not lost and self._actuator.focused,
             "window_lost": lost,
         }
-
-
-class Actuator:
-    """Carries out plans on an injector: a thread of its own holds each step for its time, whatever the caller does.
-
-    Every `GUARD_MS` it sets the held keys anew, so that they come back with the focus; after `DEAD_MAN_MS` without a
-    new plan it lets go of everything.
-    """
-
-    def __init__(self, injector: Injector) -> None:
-        self.injector = injector
-        self.focused = True
-        self._plan, self._began = WAIT_PLAN, time.monotonic()
-        self._changed = threading.Condition()
-        self._closed = False
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="actuator", daemon=True)
-        self._thread.start()
-
-    def start(self, plan: Plan) -> None:
-        """Replaces the running plan by `plan` at once; its first step is down on return. Raises what went wrong in the
-        thread since the last call, e.g. `WindowGone`."""
-        with self._changed:
-            if self._error is not None:
-                raise self._error
-            self._plan, self._began = plan, time.monotonic()
-            self._set()
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Ends the thread and lets go of everything."""
-        with self._changed:
-            self._closed = True
-            self._plan = WAIT_PLAN
-            self._changed.notify()
-        self._thread.join(5)
-        self.injector.release_all()
-
-    def __enter__(self) -> Actuator:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
-    def _set(self) -> None:
-        elapsed_ms = (time.monotonic() - self._began) * 1000
-        held = self._plan.held_at(elapsed_ms) if elapsed_ms < DEAD_MAN_MS else frozenset()
-        self.focused = self.injector.set_held(held)
-
-    def _run(self) -> None:
-        with self._changed:
-            while not self._closed:
-                elapsed_ms = (time.monotonic() - self._began) * 1000
-                ends = [sum(s.duration_ms for s in self._plan.steps[:k]) for k in range(1, len(self._plan.steps) + 1)]
-                left_ms = min((end - elapsed_ms for end in ends if end > elapsed_ms), default=GUARD_MS)
-                if self._changed.wait(min(GUARD_MS, left_ms) / 1000):
-                    continue  # another plan, or the end
-                try:
-                    self._set()
-                except Exception as error:  # handed to the caller of the next `start`
-                    self._error = error
-                    return

@@ -78,5 +78,7 @@ class BossLook(_Strict):
 class Place(_Strict):
     """The surroundings of the ring."""
 
-    kind: Literal["court", "meadow", "marsh", "cave", "ruin", "ash", "snow", "grove", "field", "temple", "castle"] = "court"
+    kind: Literal[
+        "court", "meadow", "marsh", "cave", "ruin", "ash", "snow", "grove", "field", "temple", "castle"
+    ] = "court"  # fmt: skip
     """One of `env.arena.place.STYLES`; the last three belong to the blade rules."""
