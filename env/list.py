@@ -13,6 +13,7 @@ from combatvla.report import emit, table
 if TYPE_CHECKING:
     from env.tasks import Task
 
+SHEET = "tasks.png"
 BEGIN, END = "<!-- TASKS -->", "<!-- /TASKS -->"
 
 
@@ -32,7 +33,7 @@ class Args:
     pictures: Path | None = None
     """Writes a picture of each fight into this folder, and `tasks.png`: each attack of each boss in its wind-up."""
     write: Path | None = None
-    """Puts the table into this page, between its markers <!-- TASKS --> and <!-- /TASKS -->."""
+    """Puts the table into this page, between its markers <!-- TASKS --> and <!-- /TASKS -->, `tasks.png` beside it."""
     json: bool = False
     """Prints the list as one JSON object on the last line."""
 
@@ -62,12 +63,18 @@ def attack_words(row: dict[str, Any]) -> str:
 
 
 def as_markdown(rows: list[dict[str, Any]]) -> str:
-    """The list as a table of a Markdown page."""
+    """The list as a table of a Markdown page, and the picture of all attacks below it."""
     lines = ["| | task | boss | rules | tier | phases | attacks (kinds) |", "|---|---|---|---|---|---|---|"]
     for row in rows:
         name = f"`{row['name']}`" + (" (train)" if row["train"] else "")
         cells = (row["number"], name, row["title"], row["rules"], row["tier"], row["phases"], attack_words(row))
         lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += [
+        "",
+        f"![Each attack of each boss, in its wind-up]({SHEET})",
+        "",
+        "By `combatvla env tasks --write docs/arena.md`.",
+    ]
     return "\n".join(lines)
 
 
@@ -110,14 +117,18 @@ def main(argv: list[str]) -> int:
         left=8,
     )
     if args.write is not None:
-        write_into(args.write, as_markdown(rows))
-        print(f"table: {args.write}")
-    if args.pictures is not None:
-        from env.pictures import write_pictures
+        from env.pictures import write_sheet
 
-        paths = write_pictures(tasks, args.pictures)
-        for row, path in zip(rows, paths, strict=False):
+        sheet = args.write.parent / SHEET
+        write_into(args.write, as_markdown(rows))
+        write_sheet(tasks, sheet)
+        print(f"table: {args.write}, picture: {sheet}")
+    if args.pictures is not None:
+        from env.pictures import write_pictures, write_sheet
+
+        for row, path in zip(rows, write_pictures(tasks, args.pictures), strict=True):
             row["picture"] = str(path)
-        print(f"pictures: {args.pictures}, all attacks in {paths[-1]}")
+        write_sheet(tasks, args.pictures / SHEET)
+        print(f"pictures: {args.pictures}, all attacks in {args.pictures / SHEET}")
     emit({"tasks": len(rows), "rows": rows}, as_json=args.json)
     return 0

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
 from combatvla.errors import UserError
-from combatvla.report import progress
 from env.arena.fight import Fight
 from env.arena.marks import GLINT_MS
 from env.arena.rules import LEAP_OFF
@@ -53,29 +53,36 @@ def winding_up(task: Task, name: str, seed: int = SEED) -> Fight:
 
 
 def write_pictures(tasks: Sequence[Task], folder: Path) -> list[Path]:
-    """Writes NAME.png a task and tasks.png with all attacks; the paths in this order. `UserError` if it cannot."""
+    """Writes NAME.png a task, its first attack; the paths. `UserError` if it cannot."""
+    paths = [folder / f"{task.name}.png" for task in tasks]
+    with _drawing(SIZE, folder) as renderer:
+        for task, path in zip(tasks, paths, strict=True):
+            picture = Image.fromarray(renderer.draw(winding_up(task, next(iter(task.boss.moves)))))
+            picture.save(path, optimize=True)
+    return paths
+
+
+def write_sheet(tasks: Sequence[Task], path: Path) -> None:
+    """Writes all attacks of `tasks` into one picture. `UserError` if it cannot."""
+    with _drawing(SMALL, path.parent) as renderer:
+        strips = [_strip(task, renderer) for task in tasks]
+        _stack(strips).quantize(256).save(path, optimize=True)
+
+
+@contextmanager
+def _drawing(size: tuple[int, int], folder: Path) -> Iterator[Renderer]:
+    """A renderer for pictures that go into `folder`, which is made; trouble with it is a `UserError`."""
     from env.arena.render import Renderer
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        large, small = Renderer(*SIZE), Renderer(*SMALL)
+        renderer = Renderer(*size)
         try:
-            paths, strips = [], []
-            with progress("pictures", len(tasks)) as advance:
-                for task in tasks:
-                    first = next(iter(task.boss.moves))
-                    paths.append(folder / f"{task.name}.png")
-                    Image.fromarray(large.draw(winding_up(task, first))).save(paths[-1], optimize=True)
-                    strips.append(_strip(task, small))
-                    advance(1, task.name)
+            yield renderer
         finally:
-            large.close()
-            small.close()
-        paths.append(folder / "tasks.png")
-        _stack(strips).quantize(256).save(paths[-1], optimize=True)
+            renderer.close()
     except OSError as error:
         raise UserError(f"the pictures cannot be written into {folder} ({error}); choose another folder") from error
-    return paths
 
 
 def _strip(task: Task, renderer: Renderer) -> Image.Image:

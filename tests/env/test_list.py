@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from combatvla.cli import main
-from env.list import as_markdown, row_of
+from env.list import as_markdown, row_of, write_into
 from env.pictures import FOOT, HEAD, TILE
 from env.tasks import KINDS, load_task, task_names
 
@@ -67,14 +68,22 @@ def test_every_fight_has_a_picture_and_every_attack_its_own(listed, pictures):
                 assert share > 0.02, f"{name}: {moves[k]} and {moves[other]} look alike"
 
 
-def test_the_table_is_written_between_the_markers(tmp_path, capsys):
+def test_the_table_is_written_between_the_markers(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- TASKS -->\nold\n<!-- /TASKS -->\nafter\n")
+    table = as_markdown([row_of(load_task(name)) for name in task_names()])
     for _ in range(2):  # again: the same
-        assert main(["env", "tasks", "--write", str(page)]) == 0
-        table = as_markdown([row_of(load_task(name)) for name in task_names()])
+        write_into(page, table)
         assert page.read_text() == f"before\n<!-- TASKS -->\n{table}\n<!-- /TASKS -->\nafter\n"
-    assert table.count("\n") == 14 and "| 9 | `tiger` (train) | The Tiger Vanguard | staff | very hard | 3 |" in table
+    assert table.count("\n") == 18 and "| 9 | `tiger` (train) | The Tiger Vanguard | staff | very hard | 3 |" in table
+
+
+def test_the_page_of_the_arena_tells_of_the_fights_as_they_are():
+    page = (Path(__file__).parents[2] / "docs" / "arena.md").read_text(encoding="utf-8")
+    assert as_markdown([row_of(load_task(name)) for name in task_names()]) in page, (
+        "run the command that stands below its table"
+    )
+    assert (Path(__file__).parents[2] / "docs" / "tasks.png").stat().st_size < 1_500_000
 
 
 @pytest.mark.parametrize(
