@@ -60,22 +60,31 @@ def show(output: GraphicsOutput, scene: Scene) -> None:
         region.set_camera(camera)
 
 
+_spare: dict[tuple[int, int], list[GraphicsOutput]] = {}
+"""Closed targets by size, for the next renderer: Panda3D never frees a software target's memory."""
+
+
 class Renderer:
     """An offscreen target of `width` x `height` pixels. `draw(fight)` gives `uint8[height, width, 3]` RGB."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.engine = GraphicsEngine.get_global_ptr()  # engines of our own corrupt the heap when they go
-        pipe = software_pipe("TinyOffscreenGraphicsPipe")
-        self.output = self.engine.make_output(
-            pipe, "arena", 0, frame_buffer(), WindowProperties.size(width, height), GraphicsPipe.BF_refuse_window
-        )
-        if self.output is None:
-            raise RuntimeError("Panda3D's software renderer gave no offscreen buffer")
+        spare = _spare.get((width, height))
+        self.output = spare.pop() if spare else self._make_output()
         self.texture = Texture()
+        self.output.clear_render_textures()
         self.output.add_render_texture(self.texture, GraphicsOutput.RTM_copy_ram)
         self.scene: Scene | None = None
         self._scenes: dict[int, Scene] = {}
+
+    def _make_output(self) -> GraphicsOutput:
+        size = WindowProperties.size(self.width, self.height)
+        pipe = software_pipe("TinyOffscreenGraphicsPipe")
+        output = self.engine.make_output(pipe, "arena", 0, frame_buffer(), size, GraphicsPipe.BF_refuse_window)
+        if output is None:
+            raise RuntimeError("Panda3D's software renderer gave no offscreen buffer")
+        return output
 
     def draw(self, fight: Fight) -> np.ndarray:
         """The picture of the fight's present state. A task's scene is built at its first fight and kept."""
@@ -91,8 +100,10 @@ class Renderer:
         self.output.set_one_shot(True)  # the other renderers of this process rest
         self.engine.render_frame()
         image = np.frombuffer(self.texture.get_ram_image(), np.uint8).reshape(self.height, self.width, -1)
-        return cv2.cvtColor(image[::-1], cv2.COLOR_BGRA2RGB)
+        return cv2.flip(cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), 0)
 
     def close(self) -> None:
         """Gives the target back. The renderer draws no more."""
-        self.engine.remove_window(self.output)
+        self.output.remove_all_display_regions()
+        _spare.setdefault((self.width, self.height), []).append(self.output)
+        self.output, self.scene, self._scenes = None, None, {}
