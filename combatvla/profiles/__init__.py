@@ -118,6 +118,8 @@ class GameProfile(BaseModel):
     name: str
     title: str = Field(min_length=1)
     """The window's title starts with this."""
+    start: str | None = None
+    """The command that opens the game, for the message that it is not open."""
     fps: int = Field(default=60, ge=1, le=240)
     aspect: tuple[Side, Side] | None = None
     """The game keeps its picture in this shape, width to height, in the middle of a window of another one."""
