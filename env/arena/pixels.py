@@ -1,7 +1,7 @@
 """Fingerprints: the same task, seed and actions give the same states and pictures, to the bit, on every machine.
 
-    python -m env.arena.pixels            compares with the committed fingerprints in `pixels.yaml`
-    python -m env.arena.pixels --write    replaces them, after a change of rules or drawing that is wanted
+python -m env.arena.pixels            compares with the committed fingerprints in `pixels.yaml`
+python -m env.arena.pixels --write    replaces them, after a change of rules or drawing that is wanted
 """
 
 from __future__ import annotations
