@@ -19,7 +19,8 @@ from panda3d.core import (
 
 from env.arena.mesh import AMBIENT, LIGHT
 
-_COLUMNS = GeomVertexArrayFormat("vertex", 3, GeomEnums.NT_float32, GeomEnums.C_point)
+# Four numbers a point: the renderer takes them as they stand, where it would fill up three at every picture.
+_COLUMNS = GeomVertexArrayFormat("vertex", 4, GeomEnums.NT_float32, GeomEnums.C_point)
 _COLUMNS.add_column("color", 4, GeomEnums.NT_float32, GeomEnums.C_color)
 _FORMAT = GeomVertexFormat.register_format(GeomVertexFormat(_COLUMNS))
 
@@ -91,11 +92,14 @@ class Canvas:
 
     def node(self, name: str) -> NodePath:
         """All of it as one Geom."""
+        rows = np.ones((self._count, 8), np.float32)
+        rows[:, :3], rows[:, 4:] = np.concatenate(self._points), np.concatenate(self._colors)
+        # Polygons share the vertices that are alike: fewer for the renderer to move.
+        _, first, place = np.unique(rows.view("V32").ravel(), return_index=True, return_inverse=True)
         data = GeomVertexData(name, _FORMAT, GeomEnums.UH_static)
-        data.unclean_set_num_rows(self._count)
-        rows = np.concatenate([np.concatenate(self._points), np.concatenate(self._colors)], axis=1)
-        memoryview(data.modify_array(0)).cast("B")[:] = rows.astype(np.float32).tobytes()
-        index = np.concatenate(self._index).astype(np.uint32)
+        data.unclean_set_num_rows(len(first))
+        memoryview(data.modify_array(0)).cast("B")[:] = rows[first].tobytes()
+        index = place[np.concatenate(self._index)].astype(np.uint32)
         primitive = GeomTriangles(GeomEnums.UH_static)
         primitive.set_index_type(GeomEnums.NT_uint32)
         vertices = primitive.modify_vertices(index.size)

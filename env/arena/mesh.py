@@ -29,7 +29,8 @@ AMBIENT = 0.50
 
 def _vertex_format() -> GeomVertexFormat:
     array = GeomVertexArrayFormat()
-    array.add_column("vertex", 3, Geom.NT_float32, Geom.C_point)
+    # Four numbers a point: the renderer takes them as they stand, where it would fill up three at every picture.
+    array.add_column("vertex", 4, Geom.NT_float32, Geom.C_point)
     array.add_column("color", 4, Geom.NT_float32, Geom.C_color)
     form = GeomVertexFormat()
     form.add_array(array)
@@ -40,7 +41,7 @@ def _geometry(points: np.ndarray, colors: np.ndarray, triangles: np.ndarray, nam
     """`points [V, 3]`, `colors [V, 4]` in 0..1, `triangles [T, 3]` counter-clockwise from outside."""
     data = GeomVertexData(name, _vertex_format(), Geom.UH_static)
     data.unclean_set_num_rows(len(points))
-    rows = np.hstack([points, colors]).astype(np.float32)
+    rows = np.hstack([points, np.ones((len(points), 1)), colors]).astype(np.float32)
     memoryview(data.modify_array(0)).cast("B")[:] = rows.tobytes()
     primitive = GeomTriangles(Geom.UH_static)
     for a, b, c in triangles:
