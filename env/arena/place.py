@@ -408,4 +408,4 @@ def _yards(style: Style, light: Color, radius: float, rng: random.Random) -> lis
         for k in range(7):
             turn = start + (k + rng.uniform(-0.4, 0.4)) * math.tau / 7
             style.low(yard_at(turn, radius + rng.uniform(1.4, 2.4), rng.uniform(0.45, 0.8)))
-    return [yard.canvas.node("yard") for yard in yards if not yard.canvas.empty]
+    return [yard.node("yard") for yard in yards if not yard.empty]

@@ -334,7 +334,7 @@ def test_the_camera_never_comes_into_what_stands_around(kind):
             rows = np.frombuffer(
                 yard.node().get_geom(0).get_vertex_data().get_array(0).get_handle().get_data(), np.float32
             )
-            points = rows.reshape(-1, 7)[:, :3]
+            points = rows.reshape(-1, 8)[:, :3]
             tall = points[points[:, 2] > 2.0]
             if len(tall):
                 assert np.hypot(tall[:, 0], tall[:, 1]).min() > math.hypot(radius + back, side) - 0.2
