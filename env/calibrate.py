@@ -73,18 +73,6 @@ class Outcome(NamedTuple):
     fight_s: float
 
 
-def make_player(name: str):
-    """The scripted player of that name."""
-    from env import players
-
-    kinds = {
-        "random": players.RandomPlayer,
-        "reaction": players.ReactionPlayer,
-        "oracle": players.OraclePlayer,
-    }
-    return kinds[name]()
-
-
 @lru_cache(maxsize=4096)  # the reading players have few plans, and choose them often
 def as_array(plan: Plan) -> np.ndarray:
     return plan.to_array()

@@ -27,6 +27,8 @@ DODGE_AT_MS = 300
 """An impact this near is dodged now: the i-frames then cover it, with up to 200 ms of latency to spare."""
 PARRY_AT_MS = 200
 """An impact this near is blocked now, and so parried, with up to 100 ms of latency to spare."""
+FLARE_MS = 285
+"""The weapon flares this long before a blow lands (`env.arena.marks`), unless the wind-up is a feint."""
 SHOT_MISS_M = 1.1
 """A shot that passes farther off than this is no threat."""
 STRAIGHT = frozenset({"slam", "thrust", "quick", "ranged"})
@@ -37,18 +39,20 @@ def best_plan(truth: Truth, foresight: bool = False) -> Plan:
     """What a player who sees the true state does now.
 
     It depends only on what a picture of the moment shows, so that pictures can be labelled with it; `foresight` adds
-    what no picture shows: when an idle boss will attack.
+    what no picture shows: when an idle boss will attack, and which wind-up is a feint.
     """
     if truth["result"] is not None:
         return WAIT_PLAN
     return (_blade if truth["rules"] == "blade" else _staff)(truth, foresight)
 
 
-def _threat(truth: Truth) -> tuple[float | None, str, bool]:
+def _threat(truth: Truth, foresight: bool) -> tuple[float | None, str, bool]:
     """Milliseconds until something can hit, its kind, and whether a block would not hold it. None: nothing comes."""
     b = truth["boss"]
     found: list[tuple[float, str, bool]] = []
-    if b["stage"] in ("windup", "strike") and not b["feint"]:
+    # A feint looks like any wind-up until the flare stays out.
+    known_feint = b["feint"] and (foresight or b["impact_ms"] <= FLARE_MS)
+    if b["stage"] in ("windup", "strike") and not known_feint:
         if b["kind"] == "ranged":
             if b["stage"] == "windup":
                 found.append((b["impact_ms"] + b["flight_ms"], "ranged", b["perilous"]))
@@ -80,7 +84,7 @@ def _approach(truth: Truth) -> Plan:
 def _staff(truth: Truth, foresight: bool) -> Plan:
     p, b, distance = truth["player"], truth["boss"], truth["distance"]
     stage = b["stage"]
-    threat_ms, kind, _ = _threat(truth)
+    threat_ms, kind, _ = _threat(truth, foresight)
     if threat_ms is not None and threat_ms <= DODGE_AT_MS and not p["invulnerable"]:
         if p["state"] == "dodge" and p["progress"] < 0.5:
             return WAIT_PLAN  # this dodge is the answer already
@@ -114,7 +118,7 @@ def _staff(truth: Truth, foresight: bool) -> Plan:
 
 def _blade(truth: Truth, foresight: bool) -> Plan:
     p, b, distance = truth["player"], truth["boss"], truth["distance"]
-    threat_ms, _, perilous = _threat(truth)
+    threat_ms, _, perilous = _threat(truth, foresight)
     if threat_ms is not None and not p["invulnerable"]:
         if perilous and threat_ms <= DODGE_AT_MS:
             if p["state"] == "dodge":

@@ -18,15 +18,14 @@ from env.arena.look import GESTURES, BossLook, Place
 
 TEST_SEED_START = 1_000_000
 """Seeds from here on are held out for measuring; training draws only below."""
-TIERS = ("easy", "middle", "hard", "very hard")
 KINDS = ("quick", "slam", "delayed", "sweep", "thrust", "leap", "grab", "ranged")
 """What a move looks and feels like; each kind has one colour in every fight (`env.arena.marks.KIND_COLORS`)."""
 MAX_MOVES, MAX_PHASES, MAX_SHOTS = 10, 3, 3
 
 
 def _rising(span: tuple[float, float]) -> tuple[float, float]:
-    if not 0 <= span[0] <= span[1]:
-        raise ValueError(f"expected two numbers from 0 on, the smaller one first, got {list(span)}")
+    if not 0 <= span[0] <= span[1] <= 1000:
+        raise ValueError(f"expected two numbers from 0 to 1000, the smaller one first, got {list(span)}")
     return span
 
 
@@ -50,11 +49,11 @@ class PlayerStats(_Strict):
     stamina: float = Field(default=100, gt=0)
     stamina_regen: float = Field(default=32, ge=0)
     """A second, once `stamina_pause` has gone by without spending."""
-    stamina_pause: float = Field(default=0.45, ge=0)
+    stamina_pause: float = Field(default=0.45, ge=0, le=3600)
     sprint_cost: float = Field(default=14, ge=0)
     """Stamina a second."""
-    skill_cooldown: float = Field(default=22, gt=0)
-    skill_freeze: float = Field(default=3, ge=0)
+    skill_cooldown: float = Field(default=22, gt=0, le=3600)
+    skill_freeze: float = Field(default=3, ge=0, le=3600)
     skill_range: float = Field(default=9, ge=0)
     # blade
     posture: float = Field(default=100, gt=0)
@@ -72,13 +71,13 @@ class Move(_Strict):
     blocked, a `delayed` blow is held back at its height."""
     gesture: str
     """The pose of its wind-up, one of those that the boss's body knows (`env.arena.look.GESTURES`)."""
-    windup: float = Field(gt=0)
+    windup: float = Field(gt=0, le=60)
     """Seconds of telegraph before the strike can hit."""
     hold: Span = (0.0, 0.0)
     """Seconds more that the wind-up may be held back, drawn evenly."""
-    strike: float = Field(gt=0)
+    strike: float = Field(gt=0, le=60)
     """Seconds in which it can hit."""
-    recover: float = Field(ge=0)
+    recover: float = Field(ge=0, le=60)
     """Seconds in which the boss stands open."""
     reach: float = Field(gt=0)
     """Metres from the boss's centre to the far edge of the blow; of shots, how far they fly."""
@@ -117,7 +116,7 @@ class Phase(_Strict):
     above: float = Field(ge=0, lt=1)
     idle: Span
     """Seconds between two attacks, drawn evenly."""
-    windup_scale: float = Field(default=1, gt=0)
+    windup_scale: float = Field(default=1, gt=0, le=100)
     combo: Share = 1.0
     """Times the chances of the moves' `then`."""
     feint: Share = 0.0
@@ -170,7 +169,7 @@ class Task(_Strict):
     """Whether a policy whose zero-shot success is measured may have trained on it."""
     about: str
     """One line: who the boss is and what it is about."""
-    time_limit_s: float = Field(default=120, gt=0)
+    time_limit_s: float = Field(default=120, gt=0, le=3600)
     arena_radius: float = Field(default=11, gt=0)
     place: Place = Place()
     player: PlayerStats = PlayerStats()
@@ -192,7 +191,7 @@ def parse_task(text: str, file: str) -> Task:
     """The task that a YAML text describes. `UserError`, naming `file`, when it is malformed."""
     try:
         return Task.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"the task file {file} is malformed: {reason(error)}") from error
 
 

@@ -69,7 +69,8 @@ class WindowEnv(gym.Env):
         self.action_space = action_space()
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise UserError(f"expected render_mode None or 'rgb_array', got {render_mode!r}")
-        if isinstance(window, bool) or not isinstance(window, str | int | None):
+        blank = isinstance(window, str) and not window.strip()  # every title begins with nothing
+        if isinstance(window, bool) or not isinstance(window, str | int | None) or blank:
             raise UserError(f"expected window as the beginning of a title, a process id, or None, got {window!r}")
         for name, seconds in (("time_limit_s", time_limit_s), ("wait_s", wait_s)):
             if not (isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0):

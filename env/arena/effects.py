@@ -18,6 +18,7 @@ from env.arena.state import PLAYER_STATES, STAGES
 from env.arena.strokes import write
 from env.tasks import KINDS, Task
 
+HURT_NUMBER: Color = (1.0, 0.25, 0.20)
 NUMBER_TICKS, HURT_TICKS, SPARK_TICKS, PARRY_TICKS, HEAL_TICKS, RING_TICKS, SLASH_TICKS = 42, 20, 9, 16, 34, 14, 16
 SWINGS = {"light": (0.30, 0.62), "heavy": (0.50, 0.72)}
 """The share of each state in which its trail is seen."""
@@ -184,7 +185,8 @@ class Effects:
             node.set_depth_test(False)
             node.set_depth_write(False)
             node.set_transparency(TransparencyAttrib.M_alpha)
-            node.set_bin("fixed", 12)
+            # The boss's and the fighter's may be up together: in one bin they would lie in the order of their making.
+            node.set_bin("fixed", 12 + (color == HURT_NUMBER))
             node.reparent_to(self.parent)
         at = at + (0, 0, 0.9 * (1 - (1 - age / NUMBER_TICKS) ** 2))
         self._put(node, at, size * (at - camera).length(), min(1.0, 2.5 * (1 - age / NUMBER_TICKS)))
@@ -209,7 +211,7 @@ class Effects:
                 self._put(self.spark, between, (0.7 if b.hit_kind == 0 else 1.1) * (1 - b.hit_t / SPARK_TICKS))
         if p.hit_t < NUMBER_TICKS and p.hit_damage > 0:
             at = Point3(p.x + dy / d * 0.5, p.y - dx / d * 0.5, 1.9)
-            self._number(p.hit_damage, (1.0, 0.25, 0.20), at, p.hit_t, camera, 0.050)
+            self._number(p.hit_damage, HURT_NUMBER, at, p.hit_t, camera, 0.050)
             if p.hit_t < HURT_TICKS:
                 self._put(self.rim, (0, 0, 0), 1, 1 - p.hit_t / HURT_TICKS)
         guard = Point3(p.x - dx / d * 0.7, p.y - dy / d * 0.7, 1.25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS
 from combatvla.errors import UserError
 from env.arena import features, rules
 from env.arena.eyes import Eyes
-from env.arena.fight import Fight
+from env.arena.fight import Fight, table_for
 from env.arena.jit import jit
 from env.arena.latency import Latency, is_latency, to_thinking_ticks
 from env.arena.state import TICK_HZ, to_ticks
@@ -34,7 +35,8 @@ class SavedState:
     """All that an environment's future hangs on, as `ArenaEnv.save_state` gives it. It can be pickled."""
 
     layout: tuple
-    """Of the environments that can take it: the task's name, and the stack of pictures (frames, height, width)."""
+    """Of the environments that can take it: the task's name and a checksum of its numbers, and the stack of pictures
+    (frames, height, width)."""
     seed: int
     fight: bytes
     generator: dict[str, Any]
@@ -198,7 +200,7 @@ class ArenaEnv(gym.Env):
     def _layout(self) -> tuple:
         eyes = self.eyes
         pictures = (eyes.pictures.maxlen, eyes.height, eyes.width) if self.pixels else None
-        return self.task.name, pictures
+        return self.task.name, zlib.crc32(table_for(self.task).tobytes()), pictures
 
     def save_state(self) -> SavedState:
         """Everything that the steps to come hang on; takes microseconds."""
@@ -221,9 +223,11 @@ class ArenaEnv(gym.Env):
                 f"expected a state saved by an environment of the same task and pictures {self._layout}, got one of "
                 f"{state.layout}: make the environment with the same task, frames, width and height"
             )
-        if self.fight is None or self.fight.seed != state.seed:
-            self.fight = Fight(self.task, state.seed)
-        self.fight.restore(state.fight)
+        fight = self.fight
+        if fight is None or fight.seed != state.seed:
+            fight = Fight(self.task, state.seed)
+        fight.restore(state.fight)
+        self.fight = fight
         self.np_random.bit_generator.state = state.generator
         self._charged_ms = state.charged_ms
         self.eyes.pictures.clear()

@@ -29,7 +29,8 @@ def _folder() -> str:
 def jit(function: Callable) -> Callable:
     """Compiles `function` when it is first called; the next process finds the result on disk, beside the source or in
     the user's cache folder. Where neither can be written it compiles anew."""
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, numba.config.CACHE_DIR or _folder()
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(Path(before) / Path(_folder()).name) if before else _folder()
     try:
         return numba.njit(cache=True)(function)
     except RuntimeError:  # "no locator available": nowhere to write

@@ -123,9 +123,14 @@ class ArenaVectorEnv(gym.vector.VectorEnv):
         mask = np.ones(self.num_envs, bool)
         if options and "reset_mask" in options:
             mask = self._checked_mask(options["reset_mask"])
-        self.fights = self.fights or [None] * self.num_envs
-        for i in np.flatnonzero(mask):
-            self._begin(i, seeds[i])
+        before = self.fights
+        self.fights = list(before) or [None] * self.num_envs
+        try:
+            for i in np.flatnonzero(mask):
+                self._begin(i, seeds[i])
+        except BaseException:
+            self.fights = before  # a first reset that failed leaves nothing to step
+            raise
         self._charged_ms = None
         observations = self._observe(mask)
         self._returned = time.perf_counter()

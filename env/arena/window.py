@@ -55,6 +55,9 @@ class ArenaWindow:
         wanted.set_title(title)
         with quiet():
             pipe = software_pipe("TinyXGraphicsPipe")
+            # Never freed: at the process's exit Xlib would close the connection, and where the display has gone before,
+            # call the handler below in a Python that is no more.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(pipe))
             self.window = self.engine.make_output(
                 pipe, "window", 0, frame_buffer(), wanted, GraphicsPipe.BF_require_window
             )

@@ -21,7 +21,7 @@ from env.arena.fight import Fight
 from env.arena.marks import GLINT_MS, KIND_COLORS, areas
 from env.arena.place import STYLES, Surroundings
 from env.arena.render import Renderer
-from env.arena.state import BIT, PLAYER_STATES, STAGES, TICK_HZ
+from env.arena.state import BIT, LONG_AGO, PLAYER_STATES, STAGES, TICK_HZ
 from env.hud_reader import HudReader
 from env.tasks import KINDS, load_task, task_names
 
@@ -351,6 +351,23 @@ def test_the_camera_keeps_both_in_view(renderer):
                 there = scene.camera.get_relative_point(scene.root, Point3(*point))
                 assert scene.lens.project(there, on_film), (task, distance, point)
                 assert abs(on_film[0]) < 0.9 and abs(on_film[1]) < 0.97, (task, distance, point)
+
+
+def test_numbers_that_overlap_lie_the_same_way_whichever_came_first():
+    def struck(boss_age: int, player_age: int) -> Fight:
+        fight = Fight(load_task("first"), 3)
+        fight.player.hit_t, fight.player.hit_damage = player_age, 31.0
+        fight.boss.hit_t, fight.boss.hit_damage = boss_age, 13.0
+        fight.boss.x, fight.boss.y = fight.player.x + 1.3, fight.player.y
+        return fight
+
+    pictures = []
+    for first in (struck(4, LONG_AGO), struck(LONG_AGO, 4)):
+        renderer = Renderer(320, 180)
+        renderer.draw(first)
+        pictures.append([renderer.draw(struck(a, b)) for a in (2, 8, 14) for b in (2, 8, 14)])
+        renderer.close()
+    assert np.array_equal(*pictures)
 
 
 def test_effects_come_from_the_counters_alone(renderer):

@@ -112,6 +112,7 @@ def answers(args: Args) -> Iterator:
                 yield row
                 made += 1
             new = best
+            seen = reaction.decide([], truth=truth).plan if late else None  # asked each time: it remembers what it saw
             if learner_plays:
                 if picture is None:
                     picture = renderer.draw(fight)
@@ -122,7 +123,7 @@ def answers(args: Args) -> Iterator:
                 new = chaos.decide([]).plan
                 busy_until = fight.tick_count + new.duration_ms * TICK_HZ // 1000
             elif late:
-                new = reaction.decide([], truth=truth).plan
+                new = seen
             for tick in range(6):
                 if tick == round(min(latency, 5)) and new is not None:
                     plan, began = new, fight.tick_count
