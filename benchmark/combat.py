@@ -15,16 +15,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmark.stats import mean, wilson_interval
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame, Policy
 from combatvla.report import emit, percentile, progress, table
+from combatvla.stats import mean, wilson_interval
 
 if TYPE_CHECKING:
     import gymnasium
 
-PLAYERS = ("policy", "random", "reference", "oracle")
+PLAYERS = ("policy", "random", "reaction", "oracle")
 
 
 @dataclass
@@ -43,8 +43,8 @@ class Args:
     """The fights, separated by commas."""
     episodes: int = 20
     """Fights for each player and task."""
-    players: str = "policy,random,reference"
-    """Who fights, separated by commas: policy, random, reference (reacts 250 ms late), oracle (sees the true state)."""
+    players: str = "policy,random,reaction"
+    """Who fights, separated by commas: policy, random, reaction (250 ms late), oracle (sees the true state)."""
     policy: str = "tiny"
     """The checkpoint that `policy` plays: `tiny` (it ships with the package) or a folder."""
     seed_start: int | None = None
@@ -90,7 +90,7 @@ def play_episode(env: gymnasium.Env, policy: Policy, job: Job, *, warm_up: bool 
 
     With `warm_up` the first decision is made once beforehand, uncounted: a freshly loaded model is slow once.
     """
-    from env.arena.rules import TICK_HZ
+    from env.arena.state import TICK_HZ
 
     pixels, info = env.reset(seed=job.seed)
     policy.reset(job.seed)
@@ -129,14 +129,13 @@ def play_episode(env: gymnasium.Env, policy: Policy, job: Job, *, warm_up: bool 
 
 def make_player(name: str, policy: str) -> Policy:
     """The player of that name; `policy` names the checkpoint of the one called `policy`."""
-    from env import players
+    from env.players import PLAYERS as scripted
 
     if name == "policy":
         from combatvla.policy.local import load_policy
 
         return load_policy(policy)
-    kinds = {"random": players.RandomPlayer, "reference": players.ReferencePlayer, "oracle": players.OraclePlayer}
-    return kinds[name]()
+    return scripted[name]()
 
 
 class Ring:

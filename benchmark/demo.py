@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.stats import mean, wilson_interval
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.report import emit, table
+from combatvla.stats import mean, wilson_interval
 
 if TYPE_CHECKING:
     from agent.loop import Episode
@@ -100,11 +100,11 @@ def one_fight(
     """
     from agent.run import Seat, Ticker, play
     from combatvla.desktop.base import WindowGone, open_desktop
-    from combatvla.profiles import load_profile
-    from env.live import TRUTH_FILE, arena_window, find_arena
+    from env.live import TRUTH_FILE, arena_window, find_arena, profile_of
     from env.tasks import load_task
 
-    profile = load_profile("arena")
+    fought = load_task(task)
+    profile = profile_of(fought)
     folder.mkdir(parents=True, exist_ok=True)
     referee = Referee(folder / TRUTH_FILE)
     ticker = Ticker(extra=referee.score)
@@ -114,7 +114,7 @@ def one_fight(
         game = stack.enter_context(arena_window(folder, task, seed, "{}x{}".format(*SIZE), "--exit-when-over"))
         window = find_arena(desktop, profile, game, folder)
         seat = Seat(desktop, window, profile, folder, replay=replay, linger_s=LINGER_S)
-        limit = load_task(task).time_limit_s + 10
+        limit = fought.time_limit_s + 10
         try:
             record = play(
                 policy,

@@ -107,8 +107,8 @@ def check_video() -> Check:
 
 def check_game() -> Check:
     """One picture of the Arena, drawn offscreen."""
+    from env.arena.fight import Fight
     from env.arena.render import Renderer
-    from env.arena.rules import Fight
     from env.tasks import load_task
 
     picture = Renderer(320, 180).draw(Fight(load_task("first"), seed=0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,25 +12,46 @@ from pathlib import Path
 
 from combatvla.desktop.base import Desktop, Window
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile
+from combatvla.profiles import GameProfile, load_profile
+from env.tasks import Task, load_task
 
-START_S = 30.0
+START_S = 60.0
 """Seconds the game has to open its window."""
 TRUTH_FILE = "truth.jsonl"
 """The log of true states that the game leaves in its folder."""
 SAID_FILE = "game.txt"
 """What the game printed."""
+PROFILES = {"staff": "arena", "blade": "blade"}
+"""Of each rule set, the game profile of its window."""
+
+
+def profile_of(task: Task) -> GameProfile:
+    """Title and keys of the window in which `task` is fought."""
+    return load_profile(PROFILES[task.rules])
+
+
+def warm_rules(task: Task) -> None:
+    """Compiles the rules if no process has done so before (on a fresh clone, once, some 20 s), and says so if it takes
+    long: before a window opens, which would stand still."""
+    from env.arena.fight import Fight
+
+    say = threading.Timer(2.0, print, ["compiling the rules of the fight, once …"], {"file": sys.stderr, "flush": True})
+    say.daemon = True
+    say.start()
+    Fight(task, 0).run(0, 1)
+    say.cancel()
 
 
 @contextmanager
 def arena_window(folder: Path, task: str, seed: int, size: str, *options: str) -> Iterator[subprocess.Popen]:
     """`combatvla env play` with `options`, logging into `folder`; ended on the way out."""
+    warm_rules(load_task(task))
     truth = folder / TRUTH_FILE
     truth.touch()  # whoever follows it need not wait for the game
-    command = ["env", "play", "--task", task, "--seed", str(seed), "--size", size, "--log", str(truth), *options]
+    what = ["--task", task, "--seed", str(seed), "--size", size, "--log", str(truth), "--plain", *options]
     with (folder / SAID_FILE).open("wb") as said:
         game = subprocess.Popen(
-            [sys.executable, "-m", "combatvla", *command],
+            [sys.executable, "-m", "combatvla", "env", "play", *what],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,

@@ -6,19 +6,26 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
+from combatvla.report import emit, table
 
-MAX_LAG_TICKS = 6
-"""After a stall the world catches up by this many ticks at most, and lets the rest of the lost time go."""
-BANNER_S = 2.0
-KEYS = (
-    "w a s d move, shift sprint, space dodge, left mouse button light attack, right heavy attack, r heal, "
-    "1 immobilise; Enter next fight, Escape close"
-)
+if TYPE_CHECKING:
+    from combatvla.actions import Action
+    from combatvla.profiles import GameProfile
+    from env.arena.fight import Fight
+    from env.arena.window import ArenaWindow
+    from env.tasks import Task
+
+
+FRAMED_NS = 700_000_000
+"""By then the window manager has put its frame around a new window."""
 
 
 @dataclass
@@ -28,24 +35,33 @@ class Args:
     For example:
 
         combatvla env play
-        combatvla env play --task first --seed 7 --size 960x540
+        combatvla env play --task ronin --seed 7 --size 960x540
+        combatvla env play --bench 10 --json
 
-    Keys: w a s d move, shift sprint, space dodge, left mouse button light attack, right heavy attack, r heal,
-    1 immobilise. Enter starts the next fight when one is over, Escape closes the window.
+    The keys stand in the window when it opens, and again with F1. Escape or p pauses and shows the menu, Backspace
+    begins the fight again, Enter the next one when it is over. `combatvla env tasks` lists the fights.
     """
 
     task: str = "first"
-    """The fight."""
+    """The fight: a name, a number, or the path of a task file."""
     seed: int | None = None
     """The fight's seed; by default another one each time."""
     size: str = "1280x720"
-    """The window's size in pixels."""
+    """The window's size in pixels; it can be changed later, and the picture keeps 16:9 in its middle."""
     fps: int = 60
     """Pictures a second; the rules always run at 60 ticks a second."""
+    mute: bool = False
+    """No sound; without it there is sound if the machine has any."""
+    plain: bool = False
+    """Nothing but the fight in the window: no key help when it opens, no hint when it is over."""
     log: Path | None = None
     """Writes one JSON line a tick: clock, held actions, true state."""
     exit_when_over: bool = False
     """Closes the window two seconds after the fight has ended."""
+    bench: float | None = None
+    """Measures for so many seconds how many pictures come and how evenly, while the oracle fights; then closes."""
+    json: bool = False
+    """With --bench: prints the figures as one JSON object on the last line."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -59,66 +75,98 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
+def open_window(stack: ExitStack, task: Task, profile: GameProfile, size: str) -> ArenaWindow:
+    """The window for `task`; closed with `stack`."""
+    width, height = parse_size(size)
+    from env.arena.window import ArenaWindow
+    from env.live import warm_rules
+
+    warm_rules(task)
+    window = ArenaWindow(f"{profile.title} – {task.title}", width, height, profile, task.rules)
+    stack.callback(window.close)
+    return window
+
+
+def key_line(profile: GameProfile) -> str:
+    """The keys in one line, for the terminal."""
+    from env.arena.overlay import help_rows
+
+    return ", ".join(f"{what.lower()}: {' '.join(keys)}" for what, keys in help_rows(profile))
+
+
+def warn_of_misfit(window: ArenaWindow) -> Callable[[int], None]:
+    """Says once, when the window has its frame, that it does not fit the screen. To be called after each picture."""
+    look_at_ns: int | None = time.monotonic_ns() + FRAMED_NS
+
+    def look(now_ns: int) -> None:
+        nonlocal look_at_ns
+        if look_at_ns is not None and now_ns > look_at_ns:
+            look_at_ns = None
+            if said := window.misfit():
+                print(f"combatvla: {said}", file=sys.stderr, flush=True)
+
+    return look
+
+
 def play(args: Args) -> int:
-    from combatvla.profiles import load_profile
-    from env.arena.rules import TICK_HZ, Fight
+    from env.live import profile_of
     from env.tasks import TEST_SEED_START, load_task
 
     task = load_task(args.task)
-    width, height = parse_size(args.size)
     if args.fps < 1:
         raise UserError(f"expected at least 1 picture a second, got --fps {args.fps}")
+    if args.bench is not None and not args.bench > 0:
+        raise UserError(f"--bench: expected a number of seconds above 0, got {args.bench:g}")
+    parse_size(args.size)
     seed = args.seed if args.seed is not None else time.time_ns() % TEST_SEED_START  # what is played may be recorded
-
-    from env.arena.window import ArenaWindow
-
-    window = ArenaWindow(f"CombatVLA Arena – {task.title}", width, height, load_profile("arena"))
-    try:
-        log = args.log.open("w", encoding="utf-8") if args.log else None
-    except OSError as error:
-        window.close()
-        raise UserError(f"cannot write the log {args.log}: {error.strerror}; choose another path") from error
-    fight = Fight(task, seed)
+    profile = profile_of(task)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    tick_ns = 1_000_000_000 // TICK_HZ
-    draw_ns = 1_000_000_000 // min(args.fps, TICK_HZ)
-    next_tick = next_draw = time.monotonic_ns()
-    over_at: int | None = None
-    print(f"{task.title}, seed {seed}. {KEYS}", flush=True)
+    with ExitStack() as stack:
+        window = open_window(stack, task, profile, args.size)
+        from env.arena.match import Match
+        from env.arena.sound import Sounds
+
+        on_tick = _logger(stack, args.log)
+        sounds = Sounds(task, mute=args.mute)
+        stack.callback(sounds.close)
+        if args.bench is not None:
+            from env.arena.pace import measure
+
+            figures = measure(window, task, seed, sounds, args.fps, args.bench)
+            table(f"{task.title} in a window", ["figure", "value"], list(figures.items()))
+            emit(figures, as_json=args.json)
+            return 0
+        print(f"{task.title}, seed {seed}. {key_line(profile)}", flush=True)
+        Match(
+            window,
+            task,
+            seed,
+            lambda fight, keys: keys,
+            sounds,
+            fights=1 if args.exit_when_over else None,
+            fps=args.fps,
+            plain=args.plain,
+            on_tick=on_tick,
+            on_drawn=warn_of_misfit(window),
+        ).run()
+    return 0
+
+
+def _logger(stack: ExitStack, path: Path | None) -> Callable[[Fight, frozenset[Action]], None]:
+    """Writes the true state of each tick into `path`, if there is one."""
+    if path is None:
+        return lambda fight, held: None
     try:
-        window.draw(fight)
-        while window.open:
-            now = time.monotonic_ns()
-            if now - next_tick > MAX_LAG_TICKS * tick_ns:
-                next_tick = now - MAX_LAG_TICKS * tick_ns
-            while next_tick <= now:
-                held = window.poll()
-                if "escape" in window.other_keys:
-                    return 0
-                if fight.result is not None and "enter" in window.other_keys:
-                    seed += 1
-                    fight, over_at = Fight(task, seed), None
-                fight.tick(held)
-                next_tick += tick_ns
-                if log and over_at is None:
-                    line = {"t_ns": time.monotonic_ns(), "held": sorted(held), **fight.truth()}
-                    log.write(json.dumps(line, separators=(",", ":")) + "\n")
-                    log.flush()
-                if fight.result is not None and over_at is None:
-                    over_at = now
-            if over_at is not None and args.exit_when_over and now - over_at > BANNER_S * 1e9:
-                return 0
-            if now >= next_draw:
-                window.draw(fight)
-                next_draw = max(next_draw + draw_ns, now)
-            pause = (min(next_tick, next_draw) - time.monotonic_ns()) / 1e9
-            if pause > 0:
-                time.sleep(pause)
-        return 0
-    finally:
-        window.close()
-        if log:
-            log.close()
+        log = stack.enter_context(path.open("w", encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot write the log {path}: {error.strerror}; choose another path") from error
+
+    def on_tick(fight: Fight, held: frozenset[Action]) -> None:
+        line = {"t_ns": time.monotonic_ns(), "held": sorted(held), **fight.truth()}
+        log.write(json.dumps(line, separators=(",", ":")) + "\n")
+        log.flush()
+
+    return on_tick
 
 
 def main(argv: list[str]) -> int:

@@ -1,27 +1,36 @@
-"""Tasks: one readable YAML file a fight. Data only; what the numbers mean is in `env.arena.rules`."""
+"""Tasks: one readable YAML file a fight. Data only; what the numbers mean is in `env.arena.rules`.
+
+Metres, seconds, degrees and points throughout. The same file names the boss's looks (`env.arena.look`).
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from combatvla.errors import UserError, reason
+from env.arena.look import GESTURES, BossLook, Place
 
 TEST_SEED_START = 1_000_000
 """Seeds from here on are held out for measuring; training draws only below."""
+KINDS = ("quick", "slam", "delayed", "sweep", "thrust", "leap", "grab", "ranged")
+"""What a move looks and feels like; each kind has one colour in every fight (`env.arena.marks.KIND_COLORS`)."""
+MAX_MOVES, MAX_PHASES, MAX_SHOTS = 10, 3, 3
 
 
 def _rising(span: tuple[float, float]) -> tuple[float, float]:
-    if not 0 <= span[0] <= span[1]:
-        raise ValueError(f"expected two numbers from 0 on, the smaller one first, got {list(span)}")
+    if not 0 <= span[0] <= span[1] <= 1000:
+        raise ValueError(f"expected two numbers from 0 to 1000, the smaller one first, got {list(span)}")
     return span
 
 
 Span = Annotated[tuple[float, float], AfterValidator(_rising)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Strict(BaseModel):
@@ -29,41 +38,76 @@ class _Strict(BaseModel):
 
 
 class PlayerStats(_Strict):
-    """The fighter. Times in seconds, speeds in metres a second, costs and health in points."""
+    """The fighter. The defaults are the rules' own; a task names what differs."""
 
-    health: float = Field(gt=0)
-    stamina: float = Field(gt=0)
-    stamina_regen: float = Field(ge=0)
-    stamina_pause: float = Field(ge=0)
-    heals: int = Field(ge=0)
-    heal_amount: float = Field(ge=0)
-    speed: float = Field(gt=0)
-    sprint_speed: float = Field(gt=0)
-    sprint_cost: float = Field(ge=0)
-    skill_cooldown: float = Field(ge=0)
-    skill_freeze: float = Field(ge=0)
-    skill_range: float = Field(ge=0)
+    health: float = Field(default=100, gt=0)
+    heals: int = Field(default=3, ge=0, le=6)
+    heal_amount: float = Field(default=45, ge=0)
+    speed: float = Field(default=3.8, gt=0)
+    sprint_speed: float = Field(default=6.2, gt=0)
+    # staff
+    stamina: float = Field(default=100, gt=0)
+    stamina_regen: float = Field(default=32, ge=0)
+    """A second, once `stamina_pause` has gone by without spending."""
+    stamina_pause: float = Field(default=0.45, ge=0, le=3600)
+    sprint_cost: float = Field(default=14, ge=0)
+    """Stamina a second."""
+    skill_cooldown: float = Field(default=22, gt=0, le=3600)
+    skill_freeze: float = Field(default=3, ge=0, le=3600)
+    skill_range: float = Field(default=9, ge=0)
+    # blade
+    posture: float = Field(default=100, gt=0)
+    """How much blocking it bears before the guard breaks."""
+    posture_regen: float = Field(default=14, ge=0)
+    damage_scale: float = Field(default=1, gt=0)
+    """Of the fighter's own blows."""
 
 
 class Move(_Strict):
     """One telegraphed attack of a boss."""
 
-    windup: float = Field(gt=0)
+    kind: Literal["quick", "slam", "delayed", "sweep", "thrust", "leap", "grab", "ranged"]
+    """Its colour and its nature: a `leap` lands where the fighter stood, `ranged` throws shots, a `grab` cannot be
+    blocked, a `delayed` blow is held back at its height."""
+    gesture: str
+    """The pose of its wind-up, one of those that the boss's body knows (`env.arena.look.GESTURES`)."""
+    windup: float = Field(gt=0, le=60)
     """Seconds of telegraph before the strike can hit."""
-    strike: float = Field(gt=0)
+    hold: Span = (0.0, 0.0)
+    """Seconds more that the wind-up may be held back, drawn evenly."""
+    strike: float = Field(gt=0, le=60)
     """Seconds in which it can hit."""
-    recover: float = Field(ge=0)
+    recover: float = Field(ge=0, le=60)
     """Seconds in which the boss stands open."""
     reach: float = Field(gt=0)
-    """Metres from the boss's centre to the far edge of the blow."""
-    arc_deg: float = Field(gt=0, le=360)
+    """Metres from the boss's centre to the far edge of the blow; of shots, how far they fly."""
+    arc_deg: float = Field(default=360, gt=0, le=360)
     damage: float = Field(ge=0)
     range: Span
-    """The boss chooses this move when the fighter is this near and this far, in metres."""
+    """The boss chooses this move when the fighter is this near and this far."""
     step: float = Field(default=0, ge=0)
     """Metres that the boss slides forward during the strike."""
-    leap: bool = False
-    """It jumps, and strikes where the fighter stood when the jump began."""
+    perilous: bool = False
+    """Cannot be blocked: dodge it, or be elsewhere."""
+    posture: float = Field(default=20, ge=0)
+    """What blocking it costs the fighter's posture, and what parrying it costs the boss's."""
+    shots: int = Field(default=1, ge=1, le=MAX_SHOTS)
+    """Of a ranged move: thrown at once, in a fan."""
+    shot_speed: float = Field(default=11, gt=0)
+    then: dict[str, Share] = {}
+    """Moves that may follow at once, each with its chance (times the phase's `combo`)."""
+    chain: float = Field(default=0.6, gt=0, le=1)
+    """What is left of the wind-up when this move follows another."""
+
+    @model_validator(mode="after")
+    def _kind_fits(self) -> Move:
+        if self.kind == "leap" and self.step:
+            raise ValueError("a leap has no step: it lands where the fighter stood")
+        if self.kind == "delayed" and self.hold[1] <= 0:
+            raise ValueError("a delayed move needs a hold, such as [0.2, 0.7]")
+        if sum(self.then.values()) > 1:
+            raise ValueError(f"the chances of `then` add up to {sum(self.then.values()):g}, expected at most 1")
+        return self
 
 
 class Phase(_Strict):
@@ -72,9 +116,11 @@ class Phase(_Strict):
     above: float = Field(ge=0, lt=1)
     idle: Span
     """Seconds between two attacks, drawn evenly."""
-    windup_scale: float = Field(gt=0)
-    follow_up: float = Field(ge=0, le=1)
-    """The chance that a close move is followed by another at once."""
+    windup_scale: float = Field(default=1, gt=0, le=100)
+    combo: Share = 1.0
+    """Times the chances of the moves' `then`."""
+    feint: Share = 0.0
+    """The chance that a wind-up is broken off for another move."""
     weights: dict[str, Annotated[float, Field(ge=0)]]
     """How often each move is chosen, against the others that fit the distance."""
 
@@ -83,12 +129,22 @@ class BossStats(_Strict):
     health: float = Field(gt=0)
     speed: float = Field(ge=0)
     turn_deg: float = Field(gt=0)
+    """A second."""
     radius: float = Field(gt=0)
-    moves: dict[str, Move] = Field(min_length=1)
-    phases: tuple[Phase, ...] = Field(min_length=1)
+    keep: float = Field(default=2.6, gt=0)
+    """It comes this near between attacks."""
+    posture: float = Field(default=100, gt=0)
+    """Blade: at its end the boss is broken, and open to a deathblow."""
+    posture_regen: float = Field(default=6, ge=0)
+    """A second, less when its health is low."""
+    moves: dict[str, Move] = Field(min_length=1, max_length=MAX_MOVES)
+    phases: tuple[Phase, ...] = Field(min_length=1, max_length=MAX_PHASES)
 
     @model_validator(mode="after")
     def _phases_fit(self) -> BossStats:
+        for name, move in self.moves.items():
+            if unknown := set(move.then) - set(self.moves):
+                raise ValueError(f"after {name} come moves that the boss does not have: {sorted(unknown)}")
         for phase in self.phases:
             unknown = set(phase.weights) - set(self.moves)
             if unknown:
@@ -104,27 +160,71 @@ class BossStats(_Strict):
 class Task(_Strict):
     """One fight."""
 
+    number: int = Field(ge=1)
     name: str
     title: str
     tier: Literal["easy", "middle", "hard", "very hard"]
-    time_limit_s: float = Field(gt=0)
-    arena_radius: float = Field(gt=0)
-    player: PlayerStats
+    rules: Literal["staff", "blade"]
+    train: bool = False
+    """Whether a policy whose zero-shot success is measured may have trained on it."""
+    about: str
+    """One line: who the boss is and what it is about."""
+    time_limit_s: float = Field(default=120, gt=0, le=3600)
+    arena_radius: float = Field(default=11, gt=0)
+    place: Place = Place()
+    player: PlayerStats = PlayerStats()
+    look: BossLook
     boss: BossStats
 
+    @model_validator(mode="after")
+    def _gestures_known(self) -> Task:
+        known = GESTURES[self.look.body]
+        for name, move in self.boss.moves.items():
+            if move.gesture not in known:
+                raise ValueError(
+                    f"move {name}: a {self.look.body} has no gesture {move.gesture!r}; it knows {', '.join(known)}"
+                )
+        return self
 
-def task_names() -> list[str]:
-    folder = resources.files("env.arena") / "tasks"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+def parse_task(text: str, file: str) -> Task:
+    """The task that a YAML text describes. `UserError`, naming `file`, when it is malformed."""
+    try:
+        return Task.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"the task file {file} is malformed: {reason(error)}") from error
 
 
 @cache
-def load_task(name: str) -> Task:
-    """The task of that name. `UserError` when it is unknown or its file is malformed."""
-    if name not in task_names():
-        raise UserError(f"unknown task {name!r}: expected one of {', '.join(task_names())}")
-    file = resources.files("env.arena") / "tasks" / f"{name}.yaml"
+def _shipped() -> dict[str, Task]:
+    """The tasks of the package by name, in the order of their numbers."""
+    folder = resources.files("env.arena") / "tasks"
+    tasks = [_read(file) for file in folder.iterdir() if file.name.endswith(".yaml")]
+    return {task.name: task for task in sorted(tasks, key=lambda task: task.number)}
+
+
+def _read(file) -> Task:
     try:
-        return Task.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: pydantic's, and text that is no UTF-8
-        raise UserError(f"the task file {name}.yaml is malformed: {reason(error)}") from error
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # ValueError: text that is no UTF-8
+        raise UserError(f"the task file {file.name} is malformed: {reason(error)}") from error
+    return parse_task(text, file.name)
+
+
+def task_names() -> list[str]:
+    """The tasks that ship, in the order of their numbers."""
+    return list(_shipped())
+
+
+def load_task(name: str) -> Task:
+    """A shipped task by name or number, or one from a `.yaml` path. `UserError` when it is unknown or malformed."""
+    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+        return _read(Path(name))
+    tasks = _shipped()
+    for task in tasks.values():
+        if name in (task.name, str(task.number)):
+            return task
+    raise UserError(
+        f"unknown task {name!r}: expected one of {', '.join(tasks)}, a number from 1 to {len(tasks)}, "
+        "or the path of a task file (.yaml)"
+    )

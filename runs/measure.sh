@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every number in README's section Measured: about 50 minutes on two idle cores. Writes the section itself.
+# Every number in README's section Measured: about an hour on two idle cores. Writes the section itself, and the tables
+# of docs/arena.md.
 #
 #   runs/measure.sh                  # everything
 #   runs/measure.sh combat window    # only these; the other figures stay as they were
@@ -30,6 +31,16 @@ clone() {
     echo "{\"demo_s\": $first, \"second_demo_s\": $second, \"test_s\": $tests}" | last_line clone
 }
 
+speed() { combatvla env speed --json | last_line speed; }
+
+soak() { combatvla env soak --json | last_line soak; }
+
+# The scripted players in all thirteen fights, and the list of the fights with its picture.
+tasks() {
+    combatvla env calibrate --write docs/arena.md --json | last_line calibrate
+    combatvla env tasks --write docs/arena.md --pictures "$OUT/tasks" && cp "$OUT/tasks/tasks.png" docs/tasks.png
+}
+
 help() {
     python - <<'PYTHON' | last_line help
 import json, subprocess, time
@@ -42,7 +53,7 @@ print(json.dumps({"help_s_median": sorted(times)[5], "help_s_max": max(times)}))
 PYTHON
 }
 
-for part in "${@:-combat window help clone}"; do
+for part in "${@:-combat window speed soak tasks help clone}"; do
     for each in $part; do "$each"; done
 done
 python runs/measured.py "$OUT" README.md

@@ -50,6 +50,21 @@ def section(parts: dict[str, dict]) -> str:
         }
         lines += [f"| {text} | {stages[key]['p50']:.1f} | {stages[key]['p95']:.1f} |" for key, text in names.items()]
         lines.append("")
+    if "speed" in parts:
+        s = parts["speed"]
+        lines += [
+            "**The Arena** on one core, a decision being 0.1 s of the fight (`combatvla env speed`):",
+            "",
+            "| decisions a second | |",
+            "|---|---|",
+            f"| with pixels, 320x180 | {s['decisions_per_s']:,.0f} |",
+            f"| without pixels | {s['decisions_per_s_no_pixels']:,.0f} |",
+            f"| without pixels, in a batch | {s['batch_decisions_per_s']:,.0f} |",
+            f"| two processes, against one | {s['two_workers_speedup']:.2f}x |",
+        ]
+        if (ratio := s["ratio_vs_vizdoom"]) is not None:
+            lines.append(f"| with pixels, against ViZDoom at the same size and frame skip | {ratio:.2f}x |")
+        lines += [f"| save and restore a fight | {s['save_restore_us']:.1f} µs |", ""]
     small = []
     if "clone" in parts:
         c = parts["clone"]

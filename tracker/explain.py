@@ -43,13 +43,14 @@ def intent(plan: Plan) -> str:
 
 
 def _enemy(boss: Mapping[str, Any]) -> str:
-    stage, move = boss["stage"], boss["move"]
+    stage, move = boss["stage"], boss["kind"]
     if stage == "windup":
         left = boss["impact_ms"]
         return f"{move} " + ("lands now" if left <= NOW_MS else "comes soon" if left <= SOON_MS else "begins")
     if stage == "strike":
         return f"{move} strikes"
-    return {"recover": "enemy is open", "frozen": "enemy is frozen"}.get(stage, "enemy waits")
+    calm = {"recover": "enemy is open", "frozen": "enemy is frozen", "broken": "enemy is broken"}
+    return calm.get(stage, "enemy waits")
 
 
 def _distance(metres: float) -> str:
@@ -66,7 +67,7 @@ def questions(truth: Mapping[str, Any]) -> list[tuple[str, str]]:
     impact = boss["impact_ms"]
     return [
         ("What does the enemy do?", _enemy(boss)),
-        ("How soon does the blow land?", "no blow" if impact is None else f"{min(9, impact // 100)} tenths"),
+        ("How soon does the blow land?", "no blow" if impact < 0 else f"{min(9, impact // 100)} tenths"),
         ("How far is the enemy?", _distance(truth["distance"])),
         ("How much health is left?", f"{round(player['health'] * 10)} tenths"),
         ("How much stamina is left?", f"{round(player['stamina'] * 10)} tenths"),

@@ -1,4 +1,4 @@
-"""The reference player at a real window: presses real keys into the Arena, so that a fight can be recorded without a
+"""The reaction player at a real window: presses real keys into the Arena, so that a fight can be recorded without a
 person. It reads the true state that the window writes (`env play --log`), as late as a person would see it."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from combatvla.desktop.base import Desktop, Window, WindowGone
 from combatvla.desktop.display import own_display
 from combatvla.errors import UserError
 from combatvla.policy.base import Policy
-from combatvla.profiles import GameProfile, load_profile
+from combatvla.profiles import GameProfile
 
 DECISION_S = 0.1
 """Seconds from one decision to the next: the shortest step of `combatvla/Arena-v0`."""
@@ -32,7 +32,7 @@ TRUTH_KEYS = {"seed", "tick", "result", "player", "boss", "distance", "damage_de
 
 @dataclass
 class Args:
-    """Lets the reference player fight in the Arena's window by pressing real keys, and records it.
+    """Lets the reaction player fight in the Arena's window by pressing real keys, and records it.
 
     For example:
 
@@ -57,8 +57,6 @@ class Args:
     """How late the player sees what happens."""
     fps: int = 30
     """Pictures a second of the recording."""
-    game: str = "arena"
-    """The game's profile; the Arena is the only game that tells its true state."""
     truth: Path | None = None
     """The log of an Arena that is open already."""
     json: bool = False
@@ -157,19 +155,17 @@ def main(argv: list[str]) -> int:
     from rich.console import Console
 
     from combatvla.desktop import open_desktop
-    from env.live import START_S, TRUTH_FILE, arena_window, find_arena
-    from env.players import ReferencePlayer
-    from env.tasks import TEST_SEED_START
+    from env.live import START_S, TRUTH_FILE, arena_window, find_arena, profile_of
+    from env.players import ReactionPlayer
+    from env.tasks import TEST_SEED_START, load_task
     from tracker.record import Recorder
 
     args = parse(Args, argv, "tracker demonstrate")
-    profile = load_profile(args.game)
-    if profile.name != "arena":
-        raise UserError(f"the reference player plays the arena only, got --game {args.game}: record a person instead")
+    profile = profile_of(load_task(args.task))
     if args.out is not None and args.seed >= TEST_SEED_START:
         raise UserError(f"seeds from {TEST_SEED_START} on are held out for measuring: record a lower --seed")
     console = Console(stderr=True)
-    player = ReferencePlayer(reaction_ms=args.reaction_ms)
+    player = ReactionPlayer(reaction_ms=args.reaction_ms)
     with ExitStack() as stack:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         if args.truth is None and not os.environ.get("DISPLAY"):
@@ -192,7 +188,7 @@ def main(argv: list[str]) -> int:
             )
         recorder = Recorder(desktop, window, profile, args.out, fps=args.fps) if args.out else None
         try:
-            with console.status(f"the reference player fights (seed {args.seed})"):
+            with console.status(f"the reaction player fights (seed {args.seed})"):
                 go_on = recorder.running if recorder is not None else lambda: True
                 done = demonstrate(desktop, window, profile, truth, player, args.seconds, seed=args.seed, go_on=go_on)
         finally:

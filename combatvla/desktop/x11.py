@@ -110,7 +110,7 @@ class X11Desktop:
             if time.monotonic() >= until:
                 raise UserError(
                     f"no window whose title starts with {profile.title!r} is open on {os.environ.get('DISPLAY')}: "
-                    f"start the game {profile.name!r} first" + (" (`combatvla env play`)" * (profile.name == "arena"))
+                    f"start the game {profile.name!r} first" + (f" (`{profile.start}`)" if profile.start else "")
                 )
             time.sleep(0.05)
 

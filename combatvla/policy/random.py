@@ -9,7 +9,7 @@ from typing import Any
 from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, Action, Plan, Step
 from combatvla.policy.base import Decision, Frame
 
-CHOICES = tuple(a for a in (*HELD_ACTIONS, Action.WAIT) if a is not Action.BLOCK)
+CHOICES = (*HELD_ACTIONS, Action.WAIT)
 
 
 class RandomPlayer:

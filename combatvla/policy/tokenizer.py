@@ -44,7 +44,8 @@ BASE_CORPUS = (
     "system",
     "user",
     "assistant",
-    "the boss winds up a slam, sweep, thrust, leap: step back, dodge, sidestep, punish, close in, strike, wait",
+    "the enemy winds up a quick, slam, delayed, sweep, thrust, leap, grab, ranged",
+    "step back, dodge, sidestep, block, punish, close in, strike, wait",
     "health is low, stamina is low, near, far, left, right, heal, skill ready, light attack, heavy attack",
 )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from combatvla.actions import HELD_ACTIONS, Action
 from combatvla.errors import UserError, reason
@@ -15,14 +16,99 @@ MOUSE_BUTTONS = ("mouse_left", "mouse_right", "mouse_middle")
 NAMED_KEYS = ("shift", "ctrl", "alt", "space", "tab", "enter", "escape", "up", "down", "left", "right")
 
 
+def _known(key: str) -> str:
+    if not (len(key) == 1 and key.isprintable()) and key not in NAMED_KEYS + MOUSE_BUTTONS:
+        raise ValueError(f"unknown key {key!r}; use one character or one of {NAMED_KEYS + MOUSE_BUTTONS}")
+    return key
+
+
+Key = Annotated[str, AfterValidator(_known)]
+"""One character, one of `NAMED_KEYS`, or one of `MOUSE_BUTTONS`."""
+Side = Annotated[int, Field(ge=1, le=100)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Rgb = tuple[Byte, Byte, Byte]
+
+
 class Region(BaseModel):
-    """A rectangle in fractions of the window's width and height."""
+    """A rectangle in fractions of the window's width and height, from its upper left corner."""
 
     model_config = ConfigDict(extra="forbid")
     x: float = Field(ge=0, le=1)
     y: float = Field(ge=0, le=1)
     w: float = Field(gt=0, le=1)
     h: float = Field(gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _inside(self) -> Region:
+        if self.x + self.w > 1.0001 or self.y + self.h > 1.0001:
+            raise ValueError(
+                f"the region ends at x {self.x + self.w:g}, y {self.y + self.h:g}, outside of the window: "
+                "x + w and y + h are at most 1"
+            )
+        return self
+
+
+class HudBar(Region):
+    """A bar; the region is the whole of it, without its frame. Read as the share that is filled, 0..1."""
+
+    kind: Literal["bar"]
+    color: Rgb
+    """Of the filled part."""
+    back: Rgb = (10, 10, 13)
+    """Of the empty part."""
+    fill: Literal["right", "left", "center"] = "right"
+    """Where it grows to; `center`: from the middle to both sides."""
+
+    @model_validator(mode="after")
+    def _tell_apart(self) -> HudBar:
+        if sum(abs(a - b) for a, b in zip(self.color, self.back, strict=True)) < 60:
+            raise ValueError(f"color {list(self.color)} and back {list(self.back)} are too alike to be told apart")
+        return self
+
+
+class HudCount(Region):
+    """A row of pips, each in the middle of an equal part of the region. Read as the number that is lit."""
+
+    kind: Literal["count"]
+    of: int = Field(ge=1, le=20)
+    """Into so many parts the region is divided."""
+    color: Rgb
+    """Of a lit pip."""
+    back: Rgb | None = None
+    """Of the plate or rim around each pip, where there is one: without it in sight a pip does not count."""
+    worth: float = Field(default=0, ge=0, le=1)
+    """Of heals: how much of the health bar one gives back."""
+
+
+class HudBanner(Region):
+    """Words that tell how a fight ended. Read as whether they are there."""
+
+    kind: Literal["banner"]
+    color: Rgb
+    """Of the letters."""
+    share: tuple[float, float] = (0.05, 0.5)
+    """How much of the region the letters cover, at least and at most."""
+    back: Rgb | None = None
+    """Of the plate on which they stand, where they do: nothing else is then in the region."""
+
+    @field_validator("share")
+    @classmethod
+    def _rising(cls, share: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < share[0] < share[1] <= 1:
+            raise ValueError(f"share: expected two numbers over 0 up to 1, the smaller one first, got {list(share)}")
+        return share
+
+
+HudEntry = Annotated[HudBar | HudCount | HudBanner, Field(discriminator="kind")]
+HUD_KINDS = {
+    "health": HudBar,
+    "boss_health": HudBar,
+    "heals": HudCount,
+    "win": HudBanner,
+    "loss": HudBanner,
+    "timeout": HudBanner,
+}
+"""The names that mean something to `combatvla/Window-v0`, and their kinds. Other names are read and reported."""
 
 
 class GameProfile(BaseModel):
@@ -32,24 +118,36 @@ class GameProfile(BaseModel):
     name: str
     title: str = Field(min_length=1)
     """The window's title starts with this."""
+    start: str | None = None
+    """The command that opens the game, for the message that it is not open."""
     fps: int = Field(default=60, ge=1, le=240)
-    keys: dict[Action, str]
-    """Action to key: one character, one of `NAMED_KEYS`, or one of `MOUSE_BUTTONS`."""
-    hud: dict[str, Region] = {}
+    aspect: tuple[Side, Side] | None = None
+    """The game keeps its picture in this shape, width to height, in the middle of a window of another one."""
+    keys: dict[Action, Key]
+    """Action to key."""
+    restart: Key | None = None
+    """The key that begins the next fight when one is over."""
+    hud: dict[str, HudEntry] = {}
+    """What `env.hud_reader` reads off the picture, by name (`HUD_KINDS`)."""
     prompt: str
 
     @field_validator("keys")
     @classmethod
-    def _known_keys(cls, keys: dict[Action, str]) -> dict[Action, str]:
-        for action, key in keys.items():
-            if action is Action.WAIT:
-                raise ValueError("wait holds no key; leave it out")
-            if not (len(key) == 1 and key.isprintable()) and key not in NAMED_KEYS + MOUSE_BUTTONS:
-                known = NAMED_KEYS + MOUSE_BUTTONS
-                raise ValueError(f"{action}: unknown key {key!r}; use one character or one of {known}")
+    def _one_key_each(cls, keys: dict[Action, str]) -> dict[Action, str]:
+        if Action.WAIT in keys:
+            raise ValueError("wait holds no key; leave it out")
         if len(set(keys.values())) != len(keys):
             raise ValueError("two actions share one key; a recording could not be read back")
         return keys
+
+    @field_validator("hud")
+    @classmethod
+    def _kinds_fit(cls, hud: dict[str, HudEntry]) -> dict[str, HudEntry]:
+        for name, entry in hud.items():
+            if not isinstance(entry, wanted := HUD_KINDS.get(name, Region)):
+                kind = get_args(wanted.model_fields["kind"].annotation)[0]
+                raise ValueError(f"{name} is a {kind}, got a {entry.kind}")
+        return hud
 
     def action_of(self, key: str) -> Action | None:
         """The action that `key` stands for, or None."""

@@ -7,7 +7,7 @@ and every machine draws the same. Panda3D's axes: x right, y forward, z up.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from panda3d.core import (
@@ -21,13 +21,16 @@ from panda3d.core import (
 )
 
 Color = tuple[float, float, float]
+Point = Sequence[float]
+"""x, y, z."""
 LIGHT = np.array([0.45, -0.55, 0.70]) / np.linalg.norm([0.45, -0.55, 0.70])
 AMBIENT = 0.50
 
 
 def _vertex_format() -> GeomVertexFormat:
     array = GeomVertexArrayFormat()
-    array.add_column("vertex", 3, Geom.NT_float32, Geom.C_point)
+    # Four numbers a point: the renderer takes them as they stand, where it would fill up three at every picture.
+    array.add_column("vertex", 4, Geom.NT_float32, Geom.C_point)
     array.add_column("color", 4, Geom.NT_float32, Geom.C_color)
     form = GeomVertexFormat()
     form.add_array(array)
@@ -38,7 +41,7 @@ def _geometry(points: np.ndarray, colors: np.ndarray, triangles: np.ndarray, nam
     """`points [V, 3]`, `colors [V, 4]` in 0..1, `triangles [T, 3]` counter-clockwise from outside."""
     data = GeomVertexData(name, _vertex_format(), Geom.UH_static)
     data.unclean_set_num_rows(len(points))
-    rows = np.hstack([points, colors]).astype(np.float32)
+    rows = np.hstack([points, np.ones((len(points), 1)), colors]).astype(np.float32)
     memoryview(data.modify_array(0)).cast("B")[:] = rows.tobytes()
     primitive = GeomTriangles(Geom.UH_static)
     for a, b, c in triangles:
@@ -57,16 +60,41 @@ def flat(points: np.ndarray, triangles: Sequence[Sequence[int]], color: Color, n
     return _geometry(points, colors, np.asarray(triangles), name)
 
 
-def solid(points: np.ndarray, triangles: np.ndarray, color: Color, name: str) -> NodePath:
-    """Flat-shaded triangles: every face has its own vertices and its own brightness."""
+def solid(points: np.ndarray, triangles: np.ndarray, color, name: str, light: np.ndarray = LIGHT) -> NodePath:
+    """Flat-shaded triangles: every face has its own brightness. Faces without an area are left out.
+
+    `color`: one for all, or one a face `[T, 3]`; `light`: the direction that it comes from."""
     corners = np.asarray(points, float)[np.asarray(triangles)]  # [T, 3, 3]
+    color = np.broadcast_to(np.asarray(color, float), (len(corners), 3))
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normal, axis=1, keepdims=True)
-    normal = normal / np.where(length == 0, 1, length)
-    light = AMBIENT + (1 - AMBIENT) * np.clip(normal @ LIGHT, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
-    face = np.clip(np.asarray(color)[None] * light[:, None], 0, 1)
+    seen = length[:, 0] > 1e-9
+    corners, color, normal = corners[seen], color[seen], (normal / np.maximum(length, 1e-12))[seen]
+    # Front and back are lit alike: the fighter is seen from behind, its foe from the front.
+    facing = np.hstack([normal[:, :1], np.abs(normal[:, 1:2]), normal[:, 2:]]) @ (light[0], abs(light[1]), light[2])
+    bright = AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
+    face = np.clip(color * bright[:, None], 0, 1)
     colors = np.repeat(np.hstack([face, np.ones((len(face), 1))]), 3, axis=0)
-    return _geometry(corners.reshape(-1, 3), colors, np.arange(len(corners) * 3).reshape(-1, 3), name)
+    # The triangles of one flat face share their vertices: fewer for the renderer to move.
+    rows, index = np.unique(np.hstack([corners.reshape(-1, 3), colors]).round(6), axis=0, return_inverse=True)
+    return _geometry(rows[:, :3], rows[:, 3:], index.reshape(-1, 3), name)
+
+
+def joined(parts: Iterable[NodePath], name: str = "joined") -> NodePath:
+    """The parts as one node with one Geom: their transforms go into the vertices, their colours stay.
+
+    What moves together costs the renderer one Geom instead of many. The parts are used up."""
+    group = NodePath(name)
+    for part in parts:
+        part.reparent_to(group)
+    group.flatten_strong()
+    nodes = group.find_all_matches("**/+GeomNode")
+    # What differs in transparency or in sidedness stays apart.
+    assert nodes.get_num_paths() == 1 and nodes[0].node().get_num_geoms() == 1, f"{name} does not join into one Geom"
+    whole = nodes[0]
+    whole.detach_node()
+    whole.set_name(name)
+    return whole
 
 
 def box(sx: float, sy: float, sz: float, color: Color, at=(0, 0, 0), taper: float = 1.0, name: str = "box") -> NodePath:
@@ -101,8 +129,52 @@ def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, 
 def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5, name: str = "ball"):
     """A sphere of flat faces."""
     steps = [math.pi * i / rings - math.pi / 2 for i in range(rings + 1)]
-    profile = [(max(1e-4, radius * math.cos(s)), radius * math.sin(s)) for s in steps]
+    profile = [(radius * math.cos(s), radius * math.sin(s)) for s in steps]
     return lathe(profile, color, sides, at, name)
+
+
+def loft(
+    rings: Sequence[tuple[float, float, float, float]], color: Color, sides: int = 8, name: str = "loft"
+) -> NodePath:
+    """A closed solid through ellipses (half width x, half depth y, height z, forward shift) from the bottom up."""
+    turns = (np.arange(sides) + 0.5) * math.tau / sides
+    points = [(math.cos(t) * x, math.sin(t) * y + shift, z) for x, y, z, shift in rings for t in turns]
+    count, faces = len(rings), []
+    for i in range(count - 1):
+        for k in range(sides):
+            a, b = i * sides + k, i * sides + (k + 1) % sides
+            faces += [(a, b, b + sides), (a, b + sides, a + sides)]
+    for k in range(1, sides - 1):
+        top = (count - 1) * sides
+        faces += [(0, k + 1, k), (top, top + k, top + k + 1)]
+    return solid(np.array(points), np.array(faces), color, name)
+
+
+def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, hidden: bool = False) -> NodePath:
+    """A tapered rod from `a` (radius `ra`) to `b` (radius `rb`; 0 makes it a spike), shaded where it lies.
+
+    `hidden`: its end at `a` is inside another solid and stays open."""
+    start, axis = np.asarray(a, float), np.asarray(b, float) - np.asarray(a, float)
+    axis_unit = axis / np.linalg.norm(axis)
+    across = np.cross(axis_unit, (0, 0, 1) if abs(axis_unit[2]) < 0.9 else (0, 1, 0))
+    across /= np.linalg.norm(across)
+    other = np.cross(axis_unit, across)
+    turns = (np.arange(sides) + 0.5) * math.tau / sides
+    ring = np.cos(turns)[:, None] * across + np.sin(turns)[:, None] * other  # [sides, 3]
+    points = np.vstack([start + ring * ra, start + axis + ring * rb, start[None], (start + axis)[None]])
+    faces = []
+    for k in range(sides):
+        n = (k + 1) % sides
+        faces += [(k, n, n + sides), (k, n + sides, k + sides), (2 * sides + 1, k + sides, n + sides)]
+        if not hidden:
+            faces.append((2 * sides, n, k))
+    return solid(points, np.array(faces), color, "rod")
+
+
+def sheet(points: Sequence[Point], color: Color, name: str = "sheet") -> NodePath:
+    """A fan of triangles from the first of the points, seen from both sides: cloth, wings, blades."""
+    faces = [(0, k, k + 1) for k in range(1, len(points) - 1)]
+    return solid(np.asarray(points, float), np.array(faces + [(a, c, b) for a, b, c in faces]), color, name)
 
 
 def sector(radius: float, arc_deg: float, color: Color, inner: float = 0.0, alpha: float = 1.0, pieces: int = 28):

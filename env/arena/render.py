@@ -17,11 +17,13 @@ from panda3d.core import (
     load_prc_file_data,
 )
 
-from env.arena.rules import Fight
+from env.arena.fight import Fight
 from env.arena.scene import Scene
 
 load_prc_file_data(
     "combatvla",
+    # Every figure moves in every picture: remembering products of transforms costs more than it saves.
+    "transform-cache 0\n"
     # Transforms are freed when the last user goes: nobody runs Panda3D's collector here, and memory would grow.
     "garbage-collect-states 0\nload-display p3tinydisplay\naudio-library-name null\n"
     "notify-level-display fatal\nnotify-level-x11display fatal\n",
@@ -58,32 +60,50 @@ def show(output: GraphicsOutput, scene: Scene) -> None:
         region.set_camera(camera)
 
 
+_spare: dict[tuple[int, int], list[GraphicsOutput]] = {}
+"""Closed targets by size, for the next renderer: Panda3D never frees a software target's memory."""
+
+
 class Renderer:
     """An offscreen target of `width` x `height` pixels. `draw(fight)` gives `uint8[height, width, 3]` RGB."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self.engine = GraphicsEngine.get_global_ptr()  # engines of our own corrupt the heap when they go
-        pipe = software_pipe("TinyOffscreenGraphicsPipe")
-        self.output = self.engine.make_output(
-            pipe, "arena", 0, frame_buffer(), WindowProperties.size(width, height), GraphicsPipe.BF_refuse_window
-        )
-        if self.output is None:
-            raise RuntimeError("Panda3D's software renderer gave no offscreen buffer")
+        spare = _spare.get((width, height))
+        self.output = spare.pop() if spare else self._make_output()
         self.texture = Texture()
+        self.output.clear_render_textures()
         self.output.add_render_texture(self.texture, GraphicsOutput.RTM_copy_ram)
-        self.fight: Fight | None = None
         self.scene: Scene | None = None
+        self._scenes: dict[int, Scene] = {}
+
+    def _make_output(self) -> GraphicsOutput:
+        size = WindowProperties.size(self.width, self.height)
+        pipe = software_pipe("TinyOffscreenGraphicsPipe")
+        output = self.engine.make_output(pipe, "arena", 0, frame_buffer(), size, GraphicsPipe.BF_refuse_window)
+        if output is None:
+            raise RuntimeError("Panda3D's software renderer gave no offscreen buffer")
+        return output
 
     def draw(self, fight: Fight) -> np.ndarray:
-        if fight is not self.fight:
-            self.fight, self.scene = fight, Scene(fight)
-            show(self.output, self.scene)
-        self.scene.update(fight)
+        """The picture of the fight's present state. A task's scene is built at its first fight and kept."""
+        scene = self._scenes.get(id(fight.task))
+        if scene is None:
+            scene = self._scenes[id(fight.task)] = Scene(fight.task, fight.look_seed)
+        elif scene.look_seed != fight.look_seed:
+            scene.dress(fight.look_seed)
+        if scene is not self.scene:
+            self.scene = scene
+            show(self.output, scene)
+        scene.update(fight.read())
         self.output.set_one_shot(True)  # the other renderers of this process rest
         self.engine.render_frame()
         image = np.frombuffer(self.texture.get_ram_image(), np.uint8).reshape(self.height, self.width, -1)
         return cv2.flip(cv2.cvtColor(image, cv2.COLOR_BGRA2RGB), 0)
 
     def close(self) -> None:
-        self.engine.remove_window(self.output)
+        """Gives the target back. The renderer draws no more."""
+        self.output.remove_all_display_regions()
+        _spare.setdefault((self.width, self.height), []).append(self.output)
+        self.output, self.scene, self._scenes = None, None, {}

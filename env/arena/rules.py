@@ -1,451 +1,757 @@
-"""The rules of the fight, at a fixed tick and without a picture.
+"""The rules of the fight, at a fixed tick and without a picture, compiled by Numba.
 
-`Fight.tick(held)` advances the world by 1/60 s under the inputs that are held. Nothing here knows keys, pixels or
-wall-clock time: the same task, seed and inputs give the same fight. The fighter is locked on to the boss, so moves
-are relative to it. Angles in radians, distances in metres, times in ticks unless a name says otherwise.
+`tick(fight, table, held)` advances one fight by 1/60 s under the inputs that are held (bits of `HELD_ACTIONS`). Nothing
+here knows keys, pixels or wall-clock time: the same task, seed and inputs give the same fight. The fighter is locked on
+to the boss, so moves are relative to it. `f` is a record of `state.FIGHT`, `t` the task's record of `state.TABLE`.
+
+Two rule sets share the boss. In *staff* the fighter lives by stamina, dodges, a skill that freezes and a heavy attack
+that grows while it is held back. In *blade* it blocks and parries; posture breaks, and a broken boss is open to a
+deathblow. What a function does for one of them alone asks `t.blade`.
+
+Numbers are doubles without fused operations, and places and angles are rounded to a grid after every tick, so that the
+last bit of another machine's sine can never become another fight.
 """
 
 from __future__ import annotations
 
 import math
-import random
-from dataclasses import dataclass
 
-from combatvla.actions import Action
-from env.tasks import Move, Phase, Task
+import numpy as np
 
-TICK_HZ = 60
+from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS, Action
+from env.arena.jit import jit
+from env.arena.state import BIT, LEAP_OFF, LONG_AGO, NO_MOVE, PLAYER_STATES, STAGES, TICK_HZ
+from env.tasks import KINDS, MAX_SHOTS
 
+# Words as numbers: compiled code has no strings.
+FORWARD, BACK, LEFT, RIGHT = (BIT[a] for a in HELD_ACTIONS[:4])
+SPRINT, DODGE, HEAL, SKILL = (BIT[a] for a in (Action.SPRINT, Action.DODGE, Action.HEAL, Action.SKILL))
+LIGHT, HEAVY, BLOCK = (BIT[a] for a in (Action.LIGHT_ATTACK, Action.HEAVY_ATTACK, Action.BLOCK))
+(P_IDLE, P_MOVING, P_LIGHT, P_CHARGE, P_HEAVY, P_DODGE, P_HEAL, P_SKILL, P_BLOCK, P_HURT, P_BROKEN, P_DEATHBLOW,
+ P_DOWN) = range(len(PLAYER_STATES))  # fmt: skip
+B_IDLE, B_WINDUP, B_STRIKE, B_RECOVER, B_BROKEN, B_DOWN = range(len(STAGES))
+WIN, LOSS, TIMEOUT = 1, 2, 3
+K_LEAP, K_GRAB, K_RANGED = KINDS.index("leap"), KINDS.index("grab"), KINDS.index("ranged")
+
+PLAYER_RADIUS = 0.4
 BUFFER = 12
 """A press made while busy is remembered this long, as in the games of the genre."""
-HURT = 24
-HURT_INVULNERABLE = 45
-PLAYER_RADIUS = 0.4
+HURT, HURT_BY_GRAB, HURT_INVULNERABLE = 24, 48, 45
 
-
-@dataclass(frozen=True, slots=True)
-class Blow:
-    """What one of the fighter's busy states costs and does. `hit_at`: the tick of its effect."""
-
-    total: int
-    hit_at: int
-    stamina: float
-    damage: float = 0.0
-    reach: float = 0.0
-
-
-BLOWS = {
-    Action.LIGHT_ATTACK: Blow(total=26, hit_at=10, stamina=11, damage=13, reach=2.9),
-    Action.HEAVY_ATTACK: Blow(total=50, hit_at=28, stamina=24, damage=34, reach=3.1),
-    Action.DODGE: Blow(total=30, hit_at=0, stamina=17),
-    Action.HEAL: Blow(total=56, hit_at=38, stamina=0),
-    Action.SKILL: Blow(total=24, hit_at=14, stamina=0),
-}
-DODGE_INVULNERABLE = range(2, 24)
+# The fighter's blows: ticks in all, the tick of the effect, points of damage, metres, stamina, and posture (blade).
+LIGHT_TOTAL, LIGHT_AT, LIGHT_DAMAGE, LIGHT_REACH, LIGHT_STAMINA, LIGHT_POSTURE = 26, 10, 13.0, 2.9, 11.0, 5.0
+HEAVY_TOTAL, HEAVY_AT, HEAVY_DAMAGE, HEAVY_REACH, HEAVY_STAMINA, HEAVY_POSTURE = 50, 28, 34.0, 3.1, 24.0, 12.0
+CHARGE_MAX = 54
+"""Ticks after which a heavy attack has grown to its most."""
+CHARGE_RAISE = 18
+"""Ticks of the charge that count as the blow's own raising: a tap costs no extra time."""
+CHARGE_BONUS = 1.2
+HEAL_TOTAL, HEAL_AT = 56, 38
+SKILL_TOTAL, SKILL_AT = 24, 14
+DODGE_STAMINA, DODGE_TOTAL, DODGE_MOVE = 17.0, 30, 20
+DODGE_FROM, DODGE_TO, DODGE_METRES = 2, 24, 3.0
 """The ticks of a dodge in which nothing hits (the i-frames): 0.37 s."""
-DODGE_METRES = 3.0
-DODGE_MOVE_TICKS = 20
+STEP_TO, STEP_TOTAL, STEP_METRES = 14, 24, 2.4
+"""Blade: the dodge is a short step, safe for 0.2 s."""
+PARRY = 12
+"""Blade: a block pressed at most this long before the blow parries it: 0.2 s."""
+SPAM = 10
+"""Blade: a block pressed again this soon after the last one parries nothing."""
+BLOCK_SPEED = 0.45
+GUARD_BROKEN = 66
+POSTURE_PAUSE = 45
+DEATHBLOW_TOTAL, DEATHBLOW_AT, DEATHBLOW_REACH = 66, 34, 3.4
+BOSS_BROKEN = 170
+BOSS_GUARD = 0.3
+"""Blade: the share of a blow's damage that goes through the guard of a boss that stands idle."""
 
-STATE_NAMES = {
-    Action.LIGHT_ATTACK: "light",
-    Action.HEAVY_ATTACK: "heavy",
-    Action.DODGE: "dodge",
-    Action.HEAL: "heal",
-    Action.SKILL: "skill",
-}
-PRESSES = (Action.DODGE, Action.HEAL, Action.SKILL, Action.HEAVY_ATTACK, Action.LIGHT_ATTACK)
-"""Inputs that start something, by precedence when several wait."""
-REPEATING = frozenset({Action.LIGHT_ATTACK, Action.HEAVY_ATTACK})
-"""Held down, these go on (a combo); the others need a new press."""
+COMMITTED = 0.75
+"""The share of a wind-up after which the boss turns no more: stepping aside works."""
+FEINT_AT = 0.62
+MAX_CHAIN = 4
+SHOT_RADIUS = 0.45
+SHOT_SPREAD = math.radians(13)
+GRID = 65536.0
 
-
-@dataclass(slots=True)
-class PlayerState:
-    x: float
-    y: float
-    health: float
-    stamina: float
-    heals: int
-    state: str = "idle"
-    t: int = 0
-    total: int = 0
-    cooldown: int = 0
-    pause: int = 0
-    invulnerable: int = 0
-    dodge_x: float = 0.0
-    dodge_y: float = 0.0
-    swings: int = 0
-    walk: float = 0.0
-    """Metres walked: the phase of the gait."""
-    buffered: Action | None = None
-    buffer_left: int = 0
+_GOLDEN, _MIX_A, _MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
-@dataclass(slots=True)
-class BossState:
-    x: float
-    y: float
-    facing: float
-    health: float
-    move: str = "none"
-    stage: str = "idle"
-    t: int = 0
-    total: int = 0
-    idle_left: int = 0
-    hit_done: bool = False
-    follow_ups: int = 0
-    target_x: float = 0.0
-    target_y: float = 0.0
-    from_x: float = 0.0
-    from_y: float = 0.0
-    frozen: int = 0
-    flash: int = 0
-    """Ticks since it was last hit count down from here; for the drawing."""
-    walk: float = 0.0
-    phase: int = 0
+@jit
+def uniform(f):
+    """A draw from [0, 1): SplitMix64, whose whole state is one number of the fight."""
+    f.rng = f.rng + _GOLDEN
+    z = f.rng
+    z = (z ^ (z >> _S30)) * _MIX_A
+    z = (z ^ (z >> _S27)) * _MIX_B
+    z = z ^ (z >> _S31)
+    return float(z >> _S11) * (1.0 / 9007199254740992.0)
 
 
-def _ticks(seconds: float) -> int:
-    return max(1, round(seconds * TICK_HZ))
+@jit
+def angle_between(a, b):
+    return (a - b + math.pi) % (2 * math.pi) - math.pi
 
 
-def _angle_between(a: float, b: float) -> float:
-    return (a - b + math.pi) % math.tau - math.pi
+@jit
+def snap(v):
+    return math.floor(v * GRID + 0.5) / GRID
 
 
-class Fight:
-    """One fight of one task. `result` is None until it ends in "win", "loss" or "timeout"."""
+@jit
+def distance_of(f):
+    dx, dy = f.boss.x - f.player.x, f.boss.y - f.player.y
+    return math.sqrt(dx * dx + dy * dy)
 
-    def __init__(self, task: Task, seed: int) -> None:
-        self.task = task
-        self.seed = seed
-        self.rng = random.Random(f"{task.name}/{seed}")
-        self.tick_count = 0
-        self.result: str | None = None
-        self.damage_dealt = 0.0
-        self.damage_taken = 0.0
-        self.previous: frozenset[Action] = frozenset()
-        angle = self.rng.uniform(-math.pi, math.pi)
-        distance = self.rng.uniform(5.0, 8.0)
-        stats, boss = task.player, task.boss
-        self.player = PlayerState(0.0, 0.0, stats.health, stats.stamina, stats.heals)
-        self.boss = BossState(
-            math.cos(angle) * distance, math.sin(angle) * distance, angle + math.pi, boss.health, idle_left=_ticks(1.2)
-        )
-        # One draw an episode that the drawing uses: same seed, same look.
-        self.look_seed = self.rng.randrange(1 << 30)
 
-    # -- what others read ------------------------------------------------------------------------------------
+@jit
+def airborne(f, t):
+    b = f.boss
+    return b.stage == B_WINDUP and t.moves[b.move].kind == K_LEAP and b.t > b.total * LEAP_OFF
 
-    @property
-    def distance(self) -> float:
-        return math.hypot(self.boss.x - self.player.x, self.boss.y - self.player.y)
 
-    @property
-    def phase(self) -> Phase:
-        return self.task.boss.phases[self.boss.phase]
+# -- the fighter ------------------------------------------------------------------------------------------------
 
-    def boss_progress(self) -> float:
-        return self.boss.t / self.boss.total if self.boss.total else 0.0
 
-    def player_progress(self) -> float:
-        return self.player.t / self.player.total if self.player.total else 0.0
+@jit
+def _remember_presses(f, held):
+    p = f.player
+    if p.buffer_left:
+        p.buffer_left -= 1
+        if not p.buffer_left:
+            p.buffered = 0
+    pressed = held & ~f.previous
+    for action in (DODGE, HEAL, SKILL, HEAVY, LIGHT):  # by precedence when several are pressed at once
+        if pressed & action:
+            p.buffered, p.buffer_left = action, BUFFER
+            break
 
-    def truth(self) -> dict:
-        """The true state as plain JSON values, for labels, rewards, logs and reference players: no observation."""
-        p, b, stats = self.player, self.boss, self.task.player
-        impact = round((b.total - b.t) * 1000 / TICK_HZ) if b.stage == "windup" else 0 if b.stage == "strike" else None
-        return {
-            "task": self.task.name,
-            "seed": self.seed,
-            "tick": self.tick_count,
-            "phase": b.phase + 1,
-            "result": self.result,
-            "player": {
-                "health": p.health / stats.health,
-                "stamina": max(0.0, p.stamina) / stats.stamina,
-                "heals": p.heals,
-                "skill_ready": p.cooldown == 0,
-                "state": p.state,
-                "progress": round(self.player_progress(), 4),
-                "busy_ms": round((p.total - p.t) * 1000 / TICK_HZ) if p.total else 0,
-                "invulnerable": p.invulnerable > 0,
-            },
-            "boss": {
-                "health": b.health / self.task.boss.health,
-                "move": b.move,
-                "stage": "frozen" if b.frozen else b.stage,
-                "progress": round(self.boss_progress(), 4),
-                "impact_ms": None if b.frozen else impact,
-                "elapsed_ms": round(b.t * 1000 / TICK_HZ),
-                "left_ms": round((b.frozen or b.total - b.t) * 1000 / TICK_HZ) if b.frozen or b.total else 0,
-            },
-            "distance": round(self.distance, 3),
-            "damage_dealt": self.damage_dealt / self.task.boss.health,
-            "damage_taken": self.damage_taken / stats.health,
-        }
 
-    # -- one tick --------------------------------------------------------------------------------------------
+@jit
+def _recover(f, t):
+    """What comes back by itself."""
+    p = f.player
+    if p.cooldown:
+        p.cooldown -= 1
+    if p.invulnerable:
+        p.invulnerable -= 1
+    if p.spam:
+        p.spam -= 1
+    if p.pause:
+        p.pause -= 1
+    elif t.blade:
+        regen = t.player.posture_regen / TICK_HZ
+        p.posture = max(0.0, p.posture - (regen * 2 if p.state == P_BLOCK else regen))
+    elif p.stamina < t.player.stamina:
+        p.stamina = min(t.player.stamina, p.stamina + t.player.stamina_regen / TICK_HZ)
 
-    def tick(self, held: frozenset[Action]) -> None:
-        """Advances the world by one tick. After the end it does nothing."""
-        if self.result is not None:
-            return
-        self.tick_count += 1
-        self._remember_presses(held)
-        self._player_tick(held)
-        self._boss_tick()
-        self._keep_apart()
-        if self.boss.health <= 0:
-            self.result = "win"
-        elif self.player.health <= 0:
-            self.result = "loss"
-        elif self.tick_count >= self.task.time_limit_s * TICK_HZ:
-            self.result = "timeout"
 
-    def _remember_presses(self, held: frozenset[Action]) -> None:
-        p = self.player
-        if p.buffer_left:
-            p.buffer_left -= 1
-            if not p.buffer_left:
-                p.buffered = None
-        for action in PRESSES:
-            if action in held and action not in self.previous:
-                p.buffered, p.buffer_left = action, BUFFER
-                break
-        self.previous = held
+@jit
+def _direction(f, held):
+    """The unit vector of the held moves; forward is toward the boss. (0, 0) for none."""
+    forward = (1 if held & FORWARD else 0) - (1 if held & BACK else 0)
+    right = (1 if held & RIGHT else 0) - (1 if held & LEFT else 0)
+    if forward == 0 and right == 0:
+        return 0.0, 0.0
+    d = max(distance_of(f), 1e-6)
+    fx, fy = (f.boss.x - f.player.x) / d, (f.boss.y - f.player.y) / d
+    x, y = forward * fx + right * fy, forward * fy - right * fx
+    n = math.sqrt(x * x + y * y)
+    return x / n, y / n
 
-    def _player_tick(self, held: frozenset[Action]) -> None:
-        p, stats = self.player, self.task.player
-        if p.cooldown:
-            p.cooldown -= 1
-        if p.invulnerable:
-            p.invulnerable -= 1
-        if p.pause:
-            p.pause -= 1
-        elif p.stamina < stats.stamina:
-            p.stamina = min(stats.stamina, p.stamina + stats.stamina_regen / TICK_HZ)
-        if p.total:
-            p.t += 1
-            self._player_effect()
-            if p.t < p.total:
-                return
-            p.state, p.t, p.total = "idle", 0, 0
-        if not self._start(held):
-            self._walk(held)
 
-    def _start(self, held: frozenset[Action]) -> bool:
-        """Begins the press that waits, or an attack that is still held. True if something began."""
-        p, stats = self.player, self.task.player
-        action = p.buffered
-        if action is None:
-            action = next((a for a in PRESSES if a in REPEATING and a in held), None)
-        if action is None or (p.stamina <= 0 and BLOWS[action].stamina):
+@jit
+def _enter(p, state, total):
+    p.state, p.t, p.total = state, 0, total
+
+
+@jit
+def _free(p):
+    p.state, p.t, p.total = P_IDLE, 0, 0
+
+
+@jit
+def _spend(f, t, stamina):
+    f.player.stamina -= stamina
+    f.player.pause = t.player.stamina_pause
+
+
+@jit
+def _start(f, t, held):
+    """Begins the press that waits, or an attack that is still held. True if something began."""
+    p = f.player
+    action = p.buffered
+    if action == 0:  # held down, the light attack goes on (a combo); the others need a new press
+        action = LIGHT if held & LIGHT else 0
+    if action == 0:
+        return False
+    if not t.blade and p.stamina <= 0 and action != HEAL and action != SKILL:
+        return False
+    p.buffered, p.buffer_left = 0, 0
+    if action == HEAL:
+        if p.heals <= 0:
             return False
-        p.buffered, p.buffer_left = None, 0
-        if (action is Action.HEAL and p.heals <= 0) or (action is Action.SKILL and p.cooldown):
+        _enter(p, P_HEAL, HEAL_TOTAL)
+    elif action == SKILL:
+        if p.cooldown or t.blade:
             return False
-        blow = BLOWS[action]
-        p.state, p.t, p.total = STATE_NAMES[action], 0, blow.total
-        if blow.stamina:
-            p.stamina -= blow.stamina
-            p.pause = _ticks(stats.stamina_pause)
-        if action is Action.DODGE:
-            dx, dy = self._direction(held)
-            if not (dx or dy):
-                dx, dy = self._direction(frozenset({Action.MOVE_BACK}))
-            p.dodge_x, p.dodge_y = dx, dy
-        elif action is Action.SKILL:
-            p.cooldown = _ticks(stats.skill_cooldown)
-        elif action in REPEATING:
-            p.swings += 1
-        return True
+        _enter(p, P_SKILL, SKILL_TOTAL)
+        p.cooldown = t.player.skill_cooldown
+    elif action == DODGE:
+        p.dodge_x, p.dodge_y = _direction(f, held)
+        if p.dodge_x == 0 and p.dodge_y == 0:
+            p.dodge_x, p.dodge_y = _direction(f, BACK)
+        if t.blade:
+            _enter(p, P_DODGE, STEP_TOTAL)
+        else:
+            _enter(p, P_DODGE, DODGE_TOTAL)
+            _spend(f, t, DODGE_STAMINA)
+    elif action == LIGHT:
+        p.swings += 1
+        if t.blade and f.boss.stage == B_BROKEN and distance_of(f) <= DEATHBLOW_REACH:
+            _enter(p, P_DEATHBLOW, DEATHBLOW_TOTAL)
+            p.invulnerable = DEATHBLOW_TOTAL
+            f.boss.total = max(f.boss.total, f.boss.t + DEATHBLOW_AT + 2)  # it stays broken until the blow lands
+        else:
+            _enter(p, P_LIGHT, LIGHT_TOTAL)
+            if not t.blade:
+                _spend(f, t, LIGHT_STAMINA)
+    else:
+        p.swings += 1
+        p.charge = 0
+        if t.blade:
+            _enter(p, P_HEAVY, HEAVY_TOTAL)
+        else:
+            _enter(p, P_CHARGE, CHARGE_MAX)
+            _spend(f, t, HEAVY_STAMINA)
+    return True
 
-    def _player_effect(self) -> None:
-        p, b, stats = self.player, self.boss, self.task.player
-        if p.state == "dodge":
-            if p.t <= DODGE_MOVE_TICKS:
-                p.x += p.dodge_x * DODGE_METRES / DODGE_MOVE_TICKS
-                p.y += p.dodge_y * DODGE_METRES / DODGE_MOVE_TICKS
-        elif p.state in ("light", "heavy"):
-            blow = BLOWS[Action.LIGHT_ATTACK if p.state == "light" else Action.HEAVY_ATTACK]
-            if p.t == blow.hit_at and self.distance <= blow.reach and not self._airborne():
-                dealt = min(blow.damage, b.health)
-                b.health -= dealt
-                b.flash = 8
-                self.damage_dealt += dealt
-        elif p.state == "heal" and p.t == BLOWS[Action.HEAL].hit_at:
+
+@jit
+def _hit_boss(f, t, damage, posture, kind):
+    b = f.boss
+    damage *= t.player.damage_scale
+    if t.blade:
+        if b.stage == B_IDLE and not b.frozen:
+            damage *= BOSS_GUARD
+        if b.stage != B_BROKEN:
+            b.posture = min(t.boss.posture, b.posture + posture)
+            b.pause = POSTURE_PAUSE
+    dealt = min(damage, b.health)
+    b.health -= dealt
+    b.hit_t, b.hit_damage, b.hit_kind = 0, dealt, kind
+    f.damage_dealt += dealt
+    f.hits += 1
+
+
+@jit
+def _deathblow(f, t):
+    """Takes the rest of a phase: the boss's health falls to where the next one begins."""
+    b = f.boss
+    left = t.phases[b.phase].above * t.boss.health
+    dealt = max(0.0, b.health - left)
+    b.health -= dealt
+    b.posture = 0.0
+    b.hit_t, b.hit_damage, b.hit_kind = 0, dealt, 2
+    f.damage_dealt += dealt
+    f.deathblows += 1
+    f.hits += 1
+    if b.health > 0:
+        b.stage, b.move, b.t, b.total = B_RECOVER, NO_MOVE, 0, 60
+
+
+@jit
+def _busy_effect(f, t):
+    """What the present tick of a busy state does."""
+    p = f.player
+    if p.state == P_DODGE:
+        if p.t <= DODGE_MOVE:
+            metres = (STEP_METRES if t.blade else DODGE_METRES) / DODGE_MOVE
+            p.x += p.dodge_x * metres
+            p.y += p.dodge_y * metres
+    elif p.state == P_LIGHT:
+        if p.t == LIGHT_AT and distance_of(f) <= LIGHT_REACH and not airborne(f, t):
+            _hit_boss(f, t, LIGHT_DAMAGE, LIGHT_POSTURE, 0)
+    elif p.state == P_HEAVY:
+        if p.t == HEAVY_AT and distance_of(f) <= HEAVY_REACH and not airborne(f, t):
+            _hit_boss(f, t, HEAVY_DAMAGE * (1.0 + CHARGE_BONUS * p.charge / CHARGE_MAX), HEAVY_POSTURE, 1)
+    elif p.state == P_HEAL:
+        if p.t == HEAL_AT:
             p.heals -= 1
-            p.health = min(stats.health, p.health + stats.heal_amount)
-        elif p.state == "skill" and p.t == BLOWS[Action.SKILL].hit_at and self.distance <= stats.skill_range:
-            if not self._airborne():
-                b.frozen = _ticks(stats.skill_freeze)
+            healed = min(t.player.heal_amount, t.player.health - p.health)
+            p.health += healed
+            f.healed += healed
+            p.heal_t = 0
+    elif p.state == P_SKILL:
+        if p.t == SKILL_AT and distance_of(f) <= t.player.skill_range and not airborne(f, t):
+            f.boss.frozen = t.player.skill_freeze
+    elif p.state == P_DEATHBLOW and p.t == DEATHBLOW_AT and f.boss.stage == B_BROKEN:
+        _deathblow(f, t)
 
-    def _direction(self, held: frozenset[Action]) -> tuple[float, float]:
-        """The unit vector of the held moves; forward is toward the boss. (0, 0) for none."""
-        forward = (Action.MOVE_FORWARD in held) - (Action.MOVE_BACK in held)
-        right = (Action.MOVE_RIGHT in held) - (Action.MOVE_LEFT in held)
-        if not (forward or right):
-            return 0.0, 0.0
-        p, b = self.player, self.boss
-        d = self.distance or 1.0
-        fx, fy = (b.x - p.x) / d, (b.y - p.y) / d
-        x, y = forward * fx + right * fy, forward * fy - right * fx
-        n = math.hypot(x, y)
-        return x / n, y / n
 
-    def _walk(self, held: frozenset[Action]) -> None:
-        p, stats = self.player, self.task.player
-        dx, dy = self._direction(held)
-        if not (dx or dy):
-            p.state = "idle"
-            return
-        speed = stats.speed
-        if Action.SPRINT in held and p.stamina > 0:
-            speed = stats.sprint_speed
-            p.stamina -= stats.sprint_cost / TICK_HZ
+@jit
+def _charge(f, held):
+    """The heavy attack is held back, and goes when it is let go or has grown to its most."""
+    p = f.player
+    p.charge = p.t
+    if not held & HEAVY or p.t >= CHARGE_MAX:
+        raised = min(p.charge, CHARGE_RAISE)
+        p.charge = max(0, p.charge - CHARGE_RAISE) * CHARGE_MAX // (CHARGE_MAX - CHARGE_RAISE)
+        _enter(p, P_HEAVY, HEAVY_TOTAL)
+        p.t = raised
+
+
+@jit
+def _guard(f, held):
+    """Blade: the block is up while it is held; an attack that has landed or missed may be broken off for it."""
+    p = f.player
+    spent = (p.state == P_LIGHT and p.t > LIGHT_AT) or (p.state == P_HEAVY and p.t > HEAVY_AT)
+    able = p.total == 0 or spent
+    if held & BLOCK and able:
+        if spent:
+            _free(p)
+        if p.guard == 0:  # only a new press parries
+            p.guard = PARRY + 1 if p.spam or f.previous & BLOCK else 1
+        elif p.guard < LONG_AGO:
+            p.guard += 1
+        return True
+    if p.guard:
+        p.guard, p.spam = 0, SPAM
+    return False
+
+
+@jit
+def _walk(f, t, held, slow):
+    p = f.player
+    dx, dy = _direction(f, held)
+    if dx == 0 and dy == 0:
+        return False
+    speed = t.player.speed
+    if held & SPRINT and (t.blade or p.stamina > 0) and not slow:
+        speed = t.player.sprint_speed
+        if not t.blade:
+            p.stamina -= t.player.sprint_cost / TICK_HZ
             p.pause = max(p.pause, 6)
-        p.state = "moving"
-        p.x += dx * speed / TICK_HZ
-        p.y += dy * speed / TICK_HZ
-        p.walk += speed / TICK_HZ
+    elif slow:
+        speed *= BLOCK_SPEED
+    p.x += dx * speed / TICK_HZ
+    p.y += dy * speed / TICK_HZ
+    p.walk += speed / TICK_HZ
+    return True
 
-    # -- the boss --------------------------------------------------------------------------------------------
 
-    def _airborne(self) -> bool:
-        b = self.boss
-        return b.stage == "windup" and self.task.boss.moves[b.move].leap and self.boss_progress() > LEAP_OFF
-
-    def _boss_tick(self) -> None:
-        b, stats = self.boss, self.task.boss
-        if b.flash:
-            b.flash -= 1
-        if b.frozen:
-            b.frozen -= 1
+@jit
+def _player_tick(f, t, held):
+    p = f.player
+    _recover(f, t)
+    if p.total:
+        p.t += 1
+        if p.state == P_CHARGE:
+            _charge(f, held)
             return
-        while b.phase + 1 < len(stats.phases) and b.health / stats.health <= stats.phases[b.phase].above:
-            b.phase += 1
-        if b.stage == "idle":
-            self._boss_idle()
-            return
-        move = stats.moves[b.move]
-        b.t += 1
-        if b.stage == "windup":
-            self._boss_windup(move)
-        elif b.stage == "strike":
-            self._boss_strike(move)
-        elif b.t >= b.total:
-            b.stage, b.move, b.t, b.total = "idle", "none", 0, 0
+        _busy_effect(f, t)
+        if p.t >= p.total:
+            _free(p)
+    guarding = t.blade and _guard(f, held)
+    if p.total:
+        return
+    if _start(f, t, held):
+        p.guard = 0
+        return
+    moved = _walk(f, t, held, guarding)
+    p.state = P_BLOCK if guarding else P_MOVING if moved else P_IDLE
 
-    def _turn(self, share: float = 1.0) -> None:
-        b, p = self.boss, self.player
-        wanted = math.atan2(p.y - b.y, p.x - b.x)
-        limit = math.radians(self.task.boss.turn_deg) / TICK_HZ * share
-        turn = _angle_between(wanted, b.facing)
-        b.facing += max(-limit, min(limit, turn))
 
-    def _boss_idle(self) -> None:
-        b, p, stats = self.boss, self.player, self.task.boss
-        self._turn()
-        d = self.distance
-        if b.idle_left:
-            b.idle_left -= 1
-        if d > 2.6:
-            step = stats.speed / TICK_HZ
-            b.x += (p.x - b.x) / d * step
-            b.y += (p.y - b.y) / d * step
-            b.walk += step
-        if not b.idle_left:
-            b.follow_ups = 0
-            self._choose_move()
+# -- what hits the fighter --------------------------------------------------------------------------------------
 
-    def _choose_move(self) -> bool:
-        d = self.distance
-        moves = self.task.boss.moves
-        fit = [(n, w) for n, w in self.phase.weights.items() if w and moves[n].range[0] <= d <= moves[n].range[1]]
-        if not fit:
-            return False
-        name = self.rng.choices([n for n, _ in fit], [w for _, w in fit])[0]
-        b = self.boss
-        b.move, b.stage, b.t, b.hit_done = name, "windup", 0, False
-        b.total = _ticks(moves[name].windup * self.phase.windup_scale)
+
+@jit
+def _dodging(f, t):
+    p = f.player
+    return p.state == P_DODGE and DODGE_FROM <= p.t < (STEP_TO if t.blade else DODGE_TO)
+
+
+@jit
+def _blocked(f, t, m):
+    """Blade: the guard takes the blow. At the last moment it parries it, and the boss's posture pays."""
+    p, b = f.player, f.boss
+    p.pause = POSTURE_PAUSE
+    if p.guard <= PARRY:
+        f.parries += 1
+        p.parry_t = 0
+        p.posture = min(t.player.posture * 0.95, p.posture + m.posture * 0.2)
+        if b.stage != B_BROKEN:
+            b.posture = min(t.boss.posture, b.posture + m.posture)
+        b.pause = POSTURE_PAUSE
+        b.hit_t, b.hit_kind, b.hit_damage = 0, 3, 0.0
+        return
+    p.posture += m.posture
+    p.guard = PARRY + 1
+    if p.posture >= t.player.posture:
+        p.posture, p.guard = 0.0, 0
+        _enter(p, P_BROKEN, GUARD_BROKEN)
+
+
+@jit
+def _hit_player(f, t, m):
+    """True if the blow is over: it landed or was blocked. A dodged one may still land later in the same strike."""
+    p = f.player
+    if p.invulnerable or _dodging(f, t):
+        return False
+    if p.guard and not m.perilous:
+        _blocked(f, t, m)
         return True
+    taken = min(m.damage, p.health)
+    p.health -= taken
+    f.damage_taken += taken
+    f.hits_taken += 1
+    p.hit_t, p.hit_damage = 0, taken
+    _enter(p, P_HURT, HURT_BY_GRAB if m.kind == K_GRAB else HURT)
+    p.invulnerable = HURT_INVULNERABLE
+    p.buffered, p.buffer_left, p.guard, p.charge = 0, 0, 0, 0
+    return True
 
-    def _boss_windup(self, move: Move) -> None:
-        b, p = self.boss, self.player
-        if move.leap:
-            if b.t == max(1, round(b.total * LEAP_OFF)):
-                b.from_x, b.from_y = b.x, b.y
-                d = self.distance or 1.0
-                # It lands just short of the fighter, so that the two do not stand in each other.
-                share = max(0.0, d - 1.2) / d
-                b.target_x, b.target_y = b.x + (p.x - b.x) * share, b.y + (p.y - b.y) * share
-            elif b.t > b.total * LEAP_OFF:
-                s = (self.boss_progress() - LEAP_OFF) / (1 - LEAP_OFF)
-                b.x = b.from_x + (b.target_x - b.from_x) * s
-                b.y = b.from_y + (b.target_y - b.from_y) * s
-            else:
-                self._turn()
-        elif self.boss_progress() < 0.75:
-            self._turn(0.8)  # the last quarter is committed: stepping aside works
-        if b.t >= b.total:
-            b.stage, b.t, b.total = "strike", 0, _ticks(move.strike)
 
-    def _boss_strike(self, move: Move) -> None:
-        b = self.boss
-        if move.step and self.distance > 1.4:
-            b.x += math.cos(b.facing) * move.step / b.total
-            b.y += math.sin(b.facing) * move.step / b.total
-        if not b.hit_done and self._in_blow(move):
-            b.hit_done = self._hit_player(move.damage)
-        if b.t < b.total:
-            return
-        b.stage, b.t = "recover", 0
-        b.total = _ticks(move.recover)
-        low, high = self.phase.idle
-        b.idle_left = _ticks(self.rng.uniform(low, high))
-        if b.follow_ups == 0 and not move.leap and self.rng.random() < self.phase.follow_up:
-            b.follow_ups += 1
-            self._choose_move()
+@jit
+def _fly(f, t):
+    """The shots go straight on until they hit or fall."""
+    for i in range(MAX_SHOTS):
+        s = f.shots[i]
+        if s.left == 0:
+            continue
+        s.left -= 1
+        s.x, s.y = snap(s.x + s.vx), snap(s.y + s.vy)
+        dx, dy = s.x - f.player.x, s.y - f.player.y
+        if dx * dx + dy * dy <= (SHOT_RADIUS + PLAYER_RADIUS) ** 2:
+            if _hit_player(f, t, t.moves[s.move]):
+                s.left = 0
+            elif f.player.state == P_DODGE:
+                f.dodges += 1
+                s.left = 0  # it went through the roll: it is spent
 
-    def _in_blow(self, move: Move) -> bool:
-        b, p = self.boss, self.player
-        d = self.distance
-        if d > move.reach + PLAYER_RADIUS:
+
+# -- the boss ---------------------------------------------------------------------------------------------------
+
+
+@jit
+def _turn(f, t, share):
+    b, p = f.boss, f.player
+    limit = t.boss.turn * share
+    turn = angle_between(math.atan2(p.y - b.y, p.x - b.x), b.facing)
+    b.facing += max(-limit, min(limit, turn))
+
+
+@jit
+def _begin_move(f, t, move, scale):
+    b = f.boss
+    m, phase = t.moves[move], t.phases[f.boss.phase]
+    b.move, b.stage, b.t, b.hit_done, b.feint = move, B_WINDUP, 0, 0, 0
+    b.total = max(1, int(m.windup * phase.windup_scale * f.timing * scale + 0.5))
+    b.hold = int(m.hold_low + (m.hold_high - m.hold_low) * uniform(f) + 0.5)
+    if m.kind != K_LEAP and m.kind != K_RANGED and uniform(f) < phase.feint:
+        b.feint = max(1, int(b.total * FEINT_AT))
+    b.total += b.hold
+
+
+@jit
+def _choose_move(f, t, other_than, scale):
+    """Begins a move that fits the distance, drawn by the phase's weights. False if none fits."""
+    d, phase = distance_of(f), t.phases[f.boss.phase]
+    total = 0.0
+    for i in range(t.n_moves):
+        if i != other_than and t.moves[i].near <= d <= t.moves[i].far:
+            total += phase.weights[i]
+    if total <= 0:
+        return False
+    draw = uniform(f) * total
+    for i in range(t.n_moves):
+        if i != other_than and t.moves[i].near <= d <= t.moves[i].far and phase.weights[i] > 0:
+            draw -= phase.weights[i]
+            if draw < 0:
+                _begin_move(f, t, i, scale)
+                return True
+    return False
+
+
+@jit
+def _stand_idle(f, t, ticks):
+    b = f.boss
+    b.stage, b.move, b.t, b.total, b.chain, b.feint, b.hold = B_IDLE, NO_MOVE, 0, 0, 0, 0, 0
+    b.idle_left = ticks
+    b.strafe = 1 if uniform(f) < 0.5 else -1
+
+
+@jit
+def _idle(f, t):
+    b, p = f.boss, f.player
+    _turn(f, t, 1.0)
+    d = max(distance_of(f), 1e-6)
+    if b.idle_left:
+        b.idle_left -= 1
+    step = t.boss.speed / TICK_HZ
+    dx, dy = (p.x - b.x) / d, (p.y - b.y) / d
+    if d > t.boss.keep:
+        b.x += dx * step
+        b.y += dy * step
+        b.walk += step
+    else:
+        b.x += dy * b.strafe * step * 0.3
+        b.y -= dx * b.strafe * step * 0.3
+        b.walk += step * 0.3
+    if not b.idle_left:
+        _choose_move(f, t, NO_MOVE, 1.0)
+
+
+@jit
+def _windup(f, t):
+    b, p = f.boss, f.player
+    m = t.moves[b.move]
+    if b.feint and b.t >= b.feint:
+        if not _choose_move(f, t, b.move, 0.75):
+            _stand_idle(f, t, 12)
+        b.feint = 0  # the blow that follows a feint is meant
+        return
+    if m.kind == K_LEAP:
+        off = max(1, int(b.total * LEAP_OFF + 0.5))
+        if b.t < off:
+            _turn(f, t, 1.0)
+        elif b.t == off:
+            b.from_x, b.from_y = b.x, b.y
+            d = max(distance_of(f), 1e-6)
+            # It lands just short of the fighter, so that the two do not stand in each other.
+            share = max(0.0, d - 1.2) / d
+            b.target_x, b.target_y = b.x + (p.x - b.x) * share, b.y + (p.y - b.y) * share
+        else:
+            s = (b.t - off) / max(1, b.total - off)
+            b.x = b.from_x + (b.target_x - b.from_x) * s
+            b.y = b.from_y + (b.target_y - b.from_y) * s
+    elif b.t < b.total * COMMITTED:
+        _turn(f, t, 0.8)
+    if b.t >= b.total:
+        b.stage, b.t, b.total = B_STRIKE, 0, m.strike
+        if m.kind == K_RANGED:
+            _throw(f, t)
+
+
+@jit
+def _throw(f, t):
+    b = f.boss
+    m = t.moves[b.move]
+    per_tick = m.shot_speed / TICK_HZ
+    for i in range(m.shots):
+        s = f.shots[i]
+        angle = b.facing + (i - (m.shots - 1) / 2) * SHOT_SPREAD
+        s.vx, s.vy = snap(math.cos(angle) * per_tick), snap(math.sin(angle) * per_tick)
+        s.x, s.y = snap(b.x + math.cos(angle) * 0.8), snap(b.y + math.sin(angle) * 0.8)
+        s.left, s.move = max(1, int(m.reach / per_tick)), b.move
+
+
+@jit
+def in_blow(f, t):
+    """Whether the fighter stands where the present strike hits."""
+    b, p = f.boss, f.player
+    m = t.moves[b.move]
+    if distance_of(f) > m.reach + PLAYER_RADIUS:
+        return False
+    return abs(angle_between(math.atan2(p.y - b.y, p.x - b.x), b.facing)) <= m.half_arc
+
+
+@jit
+def _strike(f, t):
+    b = f.boss
+    m = t.moves[b.move]
+    if m.step > 0 and distance_of(f) > t.boss.radius + PLAYER_RADIUS + 0.1:
+        b.x += math.cos(b.facing) * m.step / b.total
+        b.y += math.sin(b.facing) * m.step / b.total
+    if b.hit_done != 1 and m.kind != K_RANGED and in_blow(f, t):
+        if _hit_player(f, t, m):
+            b.hit_done = 1
+        elif b.hit_done == 0 and f.player.state == P_DODGE:
+            b.hit_done = 2
+            f.dodges += 1
+    if b.t < b.total:
+        return
+    phase = t.phases[b.phase]
+    if b.chain < MAX_CHAIN:
+        draw, d = uniform(f), distance_of(f)
+        for i in range(t.n_moves):
+            chance = m.then[i] * phase.combo
+            if draw < chance:
+                if t.moves[i].near - 1.0 <= d <= t.moves[i].far + 1.5:
+                    b.chain += 1
+                    _begin_move(f, t, i, t.moves[i].chain)
+                    return
+                break
+            draw -= chance
+    b.stage, b.t, b.total = B_RECOVER, 0, m.recover
+
+
+@jit
+def _break_boss(f, t):
+    b = f.boss
+    b.stage, b.move, b.t, b.total, b.feint, b.hold = B_BROKEN, NO_MOVE, 0, BOSS_BROKEN, 0, 0
+    b.chain = 0
+
+
+@jit
+def _boss_tick(f, t):
+    b = f.boss
+    if b.pause:
+        b.pause -= 1
+    elif t.blade and b.stage != B_BROKEN:
+        b.posture = max(0.0, b.posture - t.boss.posture_regen / TICK_HZ * (0.3 + 0.7 * b.health / t.boss.health))
+    if b.frozen:
+        b.frozen -= 1
+        return
+    while b.phase + 1 < t.n_phases and b.health <= t.phases[b.phase].above * t.boss.health:
+        b.phase += 1
+    if t.blade and b.stage != B_BROKEN and (b.posture >= t.boss.posture or b.health <= 0) and not airborne(f, t):
+        _break_boss(f, t)
+    if b.stage == B_IDLE:
+        _idle(f, t)
+        return
+    b.t += 1
+    if b.stage == B_WINDUP:
+        _windup(f, t)
+    elif b.stage == B_STRIKE:
+        _strike(f, t)
+    elif b.t >= b.total:
+        if b.stage == B_BROKEN:
+            b.posture = t.boss.posture * 0.4
+            b.health = max(b.health, t.boss.health * 0.05)
+        phase = t.phases[b.phase]
+        _stand_idle(f, t, max(1, int(phase.idle_low + (phase.idle_high - phase.idle_low) * uniform(f) + 0.5)))
+
+
+# -- the world --------------------------------------------------------------------------------------------------
+
+
+@jit
+def _keep_apart(f, t):
+    """Nobody walks through the other or out of the ring."""
+    p, b = f.player, f.boss
+    r = math.sqrt(b.x * b.x + b.y * b.y)
+    if r > t.arena_radius:
+        b.x, b.y = b.x * t.arena_radius / r, b.y * t.arena_radius / r
+    gap, d = t.boss.radius + PLAYER_RADIUS, distance_of(f)
+    if d < gap and not airborne(f, t):
+        dx, dy = 1.0, 0.0
+        if d > 1e-6:
+            dx, dy = (p.x - b.x) / d, (p.y - b.y) / d
+        p.x, p.y = b.x + dx * gap, b.y + dy * gap
+    r = math.sqrt(p.x * p.x + p.y * p.y)
+    if r > t.arena_radius:
+        p.x, p.y = p.x * t.arena_radius / r, p.y * t.arena_radius / r
+    p.x, p.y, b.x, b.y = snap(p.x), snap(p.y), snap(b.x), snap(b.y)
+    b.facing = snap(angle_between(b.facing, 0.0))
+
+
+@jit
+def _count(f):
+    """Counts on what the drawing reads as "ticks since"."""
+    p, b = f.player, f.boss
+    p.hit_t = min(LONG_AGO, p.hit_t + 1)
+    p.parry_t = min(LONG_AGO, p.parry_t + 1)
+    p.heal_t = min(LONG_AGO, p.heal_t + 1)
+    b.hit_t = min(LONG_AGO, b.hit_t + 1)
+
+
+@jit
+def tick(f, t, held):
+    """Advances one fight by one tick. After the end it does nothing."""
+    if f.result:
+        return
+    f.tick += 1
+    _count(f)
+    _remember_presses(f, held)
+    _player_tick(f, t, held)
+    f.previous = held
+    _boss_tick(f, t)
+    _fly(f, t)
+    _keep_apart(f, t)
+    if f.boss.health <= 0 and (not t.blade or f.boss.hit_kind == 2):  # blade: only a deathblow ends it
+        f.result = WIN
+        f.boss.stage, f.boss.t, f.boss.total, f.boss.move = B_DOWN, 0, 0, NO_MOVE
+    elif f.player.health <= 0:
+        f.result = LOSS
+        _enter(f.player, P_DOWN, 0)
+    elif f.tick >= t.time_limit:
+        f.result = TIMEOUT
+
+
+# -- plans ------------------------------------------------------------------------------------------------------
+
+_WIDTH = len(HELD_ACTIONS) + 1
+_DURATION_TICKS = np.array([0, *(ms * TICK_HZ // 1000 for ms in DURATIONS_MS)], np.int64)
+
+
+@jit
+def is_plan(array):
+    """Whether `array` int64[MAX_STEPS * (actions + 1)] is in the range of `Plan.to_array`."""
+    for i in range(array.size):
+        limit = _DURATION_TICKS.size if i % _WIDTH == _WIDTH - 1 else 2
+        if not 0 <= array[i] < limit:
             return False
-        return (
-            d < 0.8 or abs(_angle_between(math.atan2(p.y - b.y, p.x - b.x), b.facing)) <= math.radians(move.arc_deg) / 2
-        )
-
-    def _hit_player(self, damage: float) -> bool:
-        """True if the blow landed. A dodged blow may still land later in the same strike."""
-        p = self.player
-        if p.invulnerable or (p.state == "dodge" and p.t in DODGE_INVULNERABLE):
-            return False
-        taken = min(damage, p.health)
-        p.health -= taken
-        self.damage_taken += taken
-        p.state, p.t, p.total = "hurt", 0, HURT
-        p.invulnerable = HURT_INVULNERABLE
-        p.buffered, p.buffer_left = None, 0
-        if p.health <= 0:
-            p.state = "down"
-        return True
-
-    def _keep_apart(self) -> None:
-        """Nobody walks through the other or out of the ring."""
-        p, b = self.player, self.boss
-        radius = self.task.arena_radius
-        for body in (p, b):
-            r = math.hypot(body.x, body.y)
-            if r > radius:
-                body.x, body.y = body.x * radius / r, body.y * radius / r
-        gap = self.task.boss.radius + PLAYER_RADIUS
-        d = self.distance
-        if d < gap and not self._airborne():
-            dx, dy = ((p.x - b.x) / d, (p.y - b.y) / d) if d > 1e-6 else (1.0, 0.0)
-            p.x, p.y = b.x + dx * gap, b.y + dy * gap
+    return True
 
 
-LEAP_OFF = 0.55
-"""The share of a leap's wind-up after which the boss is in the air."""
+@jit
+def begin_plan(f, array):
+    """From now on the fight carries out this plan array, as `Plan.from_array` reads it."""
+    end, over = 0, False
+    for step in range(MAX_STEPS):
+        row = array[step * _WIDTH : (step + 1) * _WIDTH]
+        over = over or row[_WIDTH - 1] == 0
+        bits = 0
+        if not over:
+            for k in range(_WIDTH - 1):
+                bits |= int(row[k]) << k
+            if bits & FORWARD and bits & BACK:
+                bits &= ~(FORWARD | BACK)
+            if bits & LEFT and bits & RIGHT:
+                bits &= ~(LEFT | RIGHT)
+            end += _DURATION_TICKS[row[_WIDTH - 1]]
+        f.plan_bits[step], f.plan_ends[step] = bits, end
+    f.plan_t = 0
+
+
+@jit
+def advance(f, t, ticks):
+    """Carries the present plan on."""
+    for _ in range(ticks):
+        held = 0
+        for step in range(MAX_STEPS):
+            if f.plan_t < f.plan_ends[step]:
+                held = f.plan_bits[step]
+                break
+        tick(f, t, held)
+        f.plan_t += 1
+
+
+# -- what Python calls: arrays of fights, so that one compiled form serves all ----------------------------------
+
+
+@jit
+def run(fights, tables, held, ticks):
+    """Holds the same inputs for a while in one fight: `fights` and `tables` have one record each."""
+    for _ in range(ticks):
+        tick(fights[0], tables[0], held)
+
+
+@jit
+def decide(fights, tables, which, plans, thinking, period):
+    """One decision of many fights, in place. The old plan goes on for `thinking[i]` ticks, then `plans[i]` begins; the
+    decision lasts `max(thinking[i], period)` ticks. `tables[which[i]]` is the task of `fights[i]`.
+
+    `plans` int64[N, MAX_STEPS * (actions + 1)] as of `Plan.to_array`, `thinking` int64[N], `which` int64[N]. Returns
+    the index of the first plan that is out of range, before anything has moved, or -1.
+    """
+    for i in range(fights.size):
+        if not is_plan(plans[i]):
+            return i
+    for i in range(fights.size):
+        f, t = fights[i], tables[which[i]]
+        advance(f, t, thinking[i])
+        begin_plan(f, plans[i])
+        advance(f, t, max(0, period - thinking[i]))
+    return -1

@@ -13,9 +13,10 @@ from bisect import bisect_left
 import pytest
 
 from agent.log import stages
-from agent.loop import PERIOD_MS, Actuator, Episode, fight, until_change
+from agent.loop import PERIOD_MS, Episode, fight
 from combatvla.actions import WAIT_PLAN, Action, Plan, Step
 from combatvla.desktop import WindowGone
+from combatvla.desktop.actuator import Actuator, until_change
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
 

@@ -20,6 +20,7 @@ def test_every_shipped_profile_loads_and_reads_its_keys_back():
         profile = load_profile(name)
         assert profile.name == name and profile.prompt
         assert {profile.action_of(key) for key in profile.keys.values()} == set(profile.actions)
+        assert {"health", "boss_health", "heals", "win", "loss", "timeout"} <= set(profile.hud)
     assert load_profile("arena").action_of("f12") is None
 
 
@@ -40,6 +41,17 @@ def test_a_profile_from_a_file(tmp_path):
         ("dodge: space", "jump: space", "keys.jump"),
         ("title: CombatVLA Arena", "title: ''", "title: .*at least 1 character"),
         ("fps: 60", "frames: 60", "frames: Extra inputs"),
+        ("restart: enter", "restart: return", "restart: .*unknown key 'return'"),
+        ("aspect: [16, 9]", "aspect: [16, 0]", "aspect"),
+        ("kind: bar", "kind: gauge", "hud.boss_health: .*'bar'"),
+        ("w: 0.60000", "w: 0.9", "hud.boss_health.bar: .*ends at x 1.1, y .*outside of the window"),
+        ("w: 0.60000", "w: wide", "hud.boss_health.bar.w: .*valid number"),
+        ("color: [217, 41, 31]", "color: [217, 41, 300]", "hud.boss_health.bar.color.2: .*255"),
+        ("color: [217, 41, 31]", "color: [20, 20, 20]", r"color \[20, 20, 20\] and back .* too alike"),
+        ("color: [217, 41, 31]", "colour: red", "hud.boss_health.bar.color: Field required"),
+        ("  health: {kind: bar", "  health: {kind: banner", "health is a bar, got a banner"),
+        ("of: 3", "of: 0", "hud.heals.count.of"),
+        ("color: [235, 41, 31]", "color: [235, 41, 31], share: [0.5, 0.2]", "share: expected two numbers"),
     ],
 )
 def test_a_malformed_profile_is_one_sentence(old, new, said, tmp_path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from combatvla.actions import Plan
-from env.arena.rules import Fight
+from env.arena.fight import Fight
+from env.arena.state import STAGES
 from env.players import best_plan
 from env.tasks import load_task
 from tracker.explain import explain, intent, questions
@@ -17,7 +18,7 @@ def fight() -> Fight:
     fight = Fight(load_task("first"), 7)
     boss, player = fight.boss, fight.player
     boss.x = boss.y = boss.facing = 0.0
-    boss.move, boss.stage, boss.t, boss.total = "slam", "windup", 57, 60
+    boss.move, boss.stage, boss.t, boss.total = fight.move_named("slam"), STAGES.index("windup"), 57, 60
     player.x, player.y, player.health, player.stamina = 2.0, 0.0, 25.0, 50.0
     return fight
 
@@ -32,7 +33,7 @@ def test_an_explanation_names_the_threat_and_the_answer(fight):
     assert explain(fight.truth(), Plan.of("wait")).startswith("slam begins,")
     fight.boss.frozen = 60
     assert explain(fight.truth(), Plan.of("skill")).startswith("enemy is frozen,")
-    fight.boss.frozen, fight.boss.stage = 0, "recover"
+    fight.boss.frozen, fight.boss.stage = 0, STAGES.index("recover")
     fight.player.x = 4.0
     assert explain(fight.truth(), Plan.of("heal")) == "enemy is open, near; health low, stamina half: heal."
 

@@ -16,7 +16,7 @@ import combatvla
 from combatvla.actions import Action
 from combatvla.aot import decode
 from combatvla.errors import UserError
-from env.arena.rules import Fight
+from env.arena.fight import Fight
 from env.tasks import TEST_SEED_START, load_task
 from tracker.align import main as align
 from tracker.check import check
@@ -135,9 +135,9 @@ def test_align_refuses_what_it_cannot_use(demonstrated, tmp_path):
             align(args)
 
 
-def test_the_arena_does_not_open(display, tmp_path):
+def test_an_unknown_task_is_named(display, tmp_path):
     done = run("tracker", "demonstrate", "--task", "chess", "--out", str(tmp_path / "s"))
-    assert done.returncode == 2 and "the Arena did not open" in done.stderr
+    assert done.returncode == 2 and "unknown task 'chess'" in done.stderr
 
 
 def test_seeds_held_out_for_measuring_are_not_recorded(display, tmp_path):

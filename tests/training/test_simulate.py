@@ -45,6 +45,14 @@ def test_same_seed_same_rows_and_other_seeds_others():
     assert first != rows_of(rows=12, first_seed=50)
 
 
+def test_fights_of_several_tasks_take_turns():
+    rows = rows_of(rows=700, task="9,ronin")
+    sources = {row.source for row in rows}
+    assert sources == {"arena/tiger", "arena/ronin"}
+    told = {row.messages[1].content[0].text for row in rows if row.source == "arena/ronin"}
+    assert any("<block>" in text for text in told) and any("<dodge>" in text for text in told)
+
+
 def test_rare_decisions_are_there():
     plans = [decode(row.messages[1].content[0].text).plan for row in rows_of(rows=400, first_seed=3)]
     seen = {action for plan in plans for action in plan.steps[0].actions}

@@ -28,7 +28,7 @@ class Args:
     For example:
 
         combatvla env data --out data/first --rows 60000
-        combatvla env data --out data/more --rows 5000 --first-seed 500000
+        combatvla env data --out data/hard --task 9,10 --rows 60000 --first-seed 500000
 
     Seeds from 1,000,000 on are held out for measuring and are refused.
     """
@@ -36,7 +36,7 @@ class Args:
     out: Path
     """The folder to write: Parquet shards of chat rows."""
     task: str = "first"
-    """The fight."""
+    """The fights, names or numbers separated by commas; they take turns. For zero-shot figures train on 9,10 alone."""
     rows: int = 60_000
     """How many rows."""
     first_seed: int = 0
@@ -48,16 +48,17 @@ class Args:
 def answers(args: Args) -> Iterator:
     """Yields `tracker.dataset.Row`s."""
     from combatvla.aot import AoT, encode
-    from combatvla.profiles import load_profile
     from combatvla.vision import FrameSpec
+    from env.arena.fight import Fight
     from env.arena.render import Renderer
-    from env.arena.rules import TICK_HZ, Fight
-    from env.players import RandomPlayer, ReferencePlayer, best_plan
+    from env.arena.state import TICK_HZ
+    from env.live import profile_of
+    from env.players import RandomPlayer, ReactionPlayer, best_plan
     from env.tasks import TEST_SEED_START, load_task
     from tracker.dataset import Message, Part, chat_row, encode_png
     from tracker.explain import explain, questions
 
-    task, prompt, spec = load_task(args.task), load_profile("arena").prompt, FrameSpec()
+    tasks, spec = [load_task(name.strip()) for name in args.task.split(",")], FrameSpec()
 
     def message(role: str, text: str) -> Message:
         return Message(role=role, content=[Part(type="text", text=text)])
@@ -74,12 +75,14 @@ def answers(args: Args) -> Iterator:
         if seed >= TEST_SEED_START:
             raise UserError(f"seeds from {TEST_SEED_START} on are held out for measuring: choose a lower --first-seed")
         rng = random.Random(f"data/{seed}")
-        fight, chaos, reference = Fight(task, seed), RandomPlayer(seed), ReferencePlayer()
-        reference.reset(seed)
+        task = tasks[(seed - args.first_seed) % len(tasks)]
+        prompt = profile_of(task).prompt
+        fight, chaos, reaction = Fight(task, seed), RandomPlayer(seed), ReactionPlayer()
+        reaction.reset(seed)
         renderer = renderers[rng.choice(SIZES)]
         mistakes = rng.choice((0.0, 0.05, 0.15, 0.35, 0.6))
         learner_plays = learner is not None and rng.random() < 0.5
-        late = rng.random() < 0.3  # plays as the reference player does: late and sometimes wrong
+        late = rng.random() < 0.3  # plays as the reaction player does: late and sometimes wrong
         latency = rng.uniform(0, 7)
         # Fights begin anywhere, so that low health and empty stocks are seen as often as full ones.
         fight.player.health *= rng.choice((1.0, 1.0, rng.uniform(0.1, 1.0)))
@@ -99,7 +102,7 @@ def answers(args: Args) -> Iterator:
                     prompt,
                     [encode_png(spec.prepare(picture))],
                     encode(AoT(best, (explain(truth, best),))),
-                    source=f"arena/{args.task}",
+                    source=f"arena/{task.name}",
                     t_ns=fight.tick_count * 1_000_000_000 // TICK_HZ,
                     session=f"seed-{seed}",
                     frame_index=fight.tick_count,
@@ -109,6 +112,7 @@ def answers(args: Args) -> Iterator:
                 yield row
                 made += 1
             new = best
+            seen = reaction.decide([], truth=truth).plan if late else None  # asked each time: it remembers what it saw
             if learner_plays:
                 if picture is None:
                     picture = renderer.draw(fight)
@@ -119,7 +123,7 @@ def answers(args: Args) -> Iterator:
                 new = chaos.decide([]).plan
                 busy_until = fight.tick_count + new.duration_ms * TICK_HZ // 1000
             elif late:
-                new = reference.decide([], truth=truth).plan
+                new = seen
             for tick in range(6):
                 if tick == round(min(latency, 5)) and new is not None:
                     plan, began = new, fight.tick_count

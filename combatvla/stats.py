@@ -1,4 +1,4 @@
-"""The few statistics our reports use."""
+"""The few statistics that our reports use."""
 
 from __future__ import annotations
 

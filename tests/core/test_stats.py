@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.stats import mean, wilson_interval
 from combatvla.report import percentile
+from combatvla.stats import mean, wilson_interval
 
 
 @pytest.mark.parametrize(

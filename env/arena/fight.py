@@ -1,0 +1,243 @@
+"""One fight: its state, what it tells of itself, saving and restoring. The rules are in `env.arena.rules`."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import namedtuple
+
+import numpy as np
+
+from combatvla.actions import Action, Plan
+from env.arena import rules
+from env.arena.state import (
+    BOSS,
+    FIGHT,
+    LONG_AGO,
+    NO_MOVE,
+    PLAYER,
+    PLAYER_STATES,
+    RESULTS,
+    SHOT,
+    STAGES,
+    TICK_HZ,
+    table_of,
+    to_bits,
+    to_ticks,
+)
+from env.tasks import Move, Task
+
+PlayerView = namedtuple("PlayerView", PLAYER.names)
+BossView = namedtuple("BossView", BOSS.names)
+ShotView = namedtuple("ShotView", SHOT.names)
+View = namedtuple("View", FIGHT.names)
+"""A fight's state as plain numbers, named as in `env.arena.state`."""
+
+TICK_MS = 1000 / TICK_HZ
+_ONE = np.zeros(1, np.int64)
+_tables: dict[int, tuple[Task, np.ndarray]] = {}
+
+
+def table_for(task: Task) -> np.ndarray:
+    """`table_of(task)`, made once a task. Read only."""
+    known = _tables.get(id(task))
+    if known is None:
+        known = _tables[id(task)] = (task, table_of(task))  # holding the task keeps its id its own
+        known[1].flags.writeable = False
+    return known[1]
+
+
+class Fight:
+    """One fight of one task. Same task, seed and inputs: the same fight, to the bit."""
+
+    def __init__(self, task: Task, seed: int) -> None:
+        self.task, self.seed = task, seed
+        self.table = table_for(task)
+        self.state = np.zeros(1, FIGHT)
+        """The whole state, one record. What else is here never changes."""
+        draw = random.Random(f"{task.name}/{seed}")
+        self.look_seed = draw.randrange(1 << 30)
+        """One draw for all that the drawing varies."""
+        self._place(draw)
+
+    def _place(self, draw: random.Random) -> None:
+        s, task = self.state[0], self.task
+        p, b = s["player"], s["boss"]
+        angle, distance = draw.uniform(-math.pi, math.pi), draw.uniform(5.0, 8.0)
+        # The fighter stands somewhere in the inner ring, the boss 5 to 8 m away on the far side of the centre.
+        r, turn = draw.uniform(0.0, 2.5), draw.uniform(-1.0, 1.0)
+        p["x"], p["y"] = -r * math.cos(angle + turn), -r * math.sin(angle + turn)
+        b["x"], b["y"] = p["x"] + math.cos(angle) * distance, p["y"] + math.sin(angle) * distance
+        b["facing"] = angle + math.pi if angle < 0 else angle - math.pi
+        for body, names in ((p, ("x", "y")), (b, ("x", "y", "facing"))):
+            for name in names:
+                body[name] = math.floor(body[name] * rules.GRID + 0.5) / rules.GRID
+        p["health"], p["stamina"], p["heals"] = task.player.health, task.player.stamina, task.player.heals
+        b["health"], b["move"], b["strafe"], b["idle_left"] = task.boss.health, NO_MOVE, 1, to_ticks(1.2)
+        for body, names in ((p, ("hit_t", "parry_t", "heal_t")), (b, ("hit_t",))):
+            for name in names:
+                body[name] = LONG_AGO
+        s["timing"] = draw.uniform(0.93, 1.07)
+        s["rng"] = draw.getrandbits(64)
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def tick(self, held: frozenset[Action]) -> None:
+        """Advances the world by 1/60 s under the inputs that are held. After the end it does nothing."""
+        rules.run(self.state, self.table, to_bits(held), 1)
+
+    def run(self, bits: int, ticks: int) -> None:
+        """Many ticks under the same inputs, given as bits (`to_bits`)."""
+        rules.run(self.state, self.table, bits, ticks)
+
+    def decide(self, plan: np.ndarray, thinking: int = 0, period: int = 6) -> None:
+        """One decision: the plan before goes on for `thinking` ticks, then `plan` (`Plan.to_array`) begins; it lasts
+        `max(thinking, period)` ticks. `ValueError`, and nothing has moved, for a plan out of range."""
+        thinking_ticks = np.array([thinking])
+        if rules.decide(self.state, self.table, _ONE, plan[None], thinking_ticks, period) != -1:
+            Plan.from_array(plan)  # says what is wrong
+            raise AssertionError(f"refused, yet a plan: {plan}")
+
+    def save(self) -> bytes:
+        """The complete state."""
+        return self.state.tobytes()
+
+    def restore(self, saved: bytes) -> None:
+        """Makes the fight what it was when `save` gave `saved`. `ValueError` for bytes of another length."""
+        if len(saved) != self.state.nbytes:
+            raise ValueError(f"a saved fight has {self.state.nbytes} bytes, got {len(saved)}: pass what save() gave")
+        self.state.view(np.uint8)[:] = np.frombuffer(saved, np.uint8)
+
+    # -- what others read ------------------------------------------------------------------------------------
+
+    @property
+    def player(self) -> np.record:
+        """The fighter's record; setting an attribute changes the fight (for set-up and tests)."""
+        return self.state.view(np.recarray)[0].player
+
+    @property
+    def boss(self) -> np.record:
+        """The boss's record; setting an attribute changes the fight."""
+        return self.state.view(np.recarray)[0].boss
+
+    @property
+    def result(self) -> str | None:
+        """None until it ends in "win", "loss" or "timeout"."""
+        return RESULTS[self.state["result"][0]]
+
+    @property
+    def tick_count(self) -> int:
+        return int(self.state["tick"][0])
+
+    @property
+    def distance(self) -> float:
+        p, b = self.state["player"][0], self.state["boss"][0]
+        return math.hypot(b["x"] - p["x"], b["y"] - p["y"])
+
+    @property
+    def damage_dealt(self) -> float:
+        return float(self.state["damage_dealt"][0])
+
+    @property
+    def damage_taken(self) -> float:
+        return float(self.state["damage_taken"][0])
+
+    def read(self) -> View:
+        """A copy of the state as plain numbers."""
+        s = self.state.item()
+        shots = tuple(map(ShotView._make, s[2].tolist()))
+        return View._make((PlayerView._make(s[0]), BossView._make(s[1]), shots, *s[3:]))
+
+    def move_named(self, name: str) -> int:
+        """The index of a move in the state."""
+        return list(self.task.boss.moves).index(name)
+
+    def truth(self) -> dict:
+        """The true state as plain JSON values, for labels, rewards, logs and scripted players: no observation.
+
+        `boss`: `impact_ms` until the wind-up becomes a strike (0 in the strike, -1 when no blow is on its way),
+        `flight_ms` more until a shot arrives, `idle_ms` until it may attack again, `feint` when this wind-up will be
+        broken off, `threat_m` metres within which the move can hit.
+        """
+        v, task = self.read(), self.task
+        p, b = v.player, v.boss
+        name = _names(task)[b.move]
+        move: Move | None = task.boss.moves.get(name)
+        stage = "frozen" if b.frozen else STAGES[b.stage]
+        distance = math.hypot(b.x - p.x, b.y - p.y)
+        impact = round((b.total - b.t) * TICK_MS) if stage == "windup" else 0 if stage == "strike" else -1
+        return {
+            "task": task.name,
+            "rules": task.rules,
+            "seed": self.seed,
+            "tick": v.tick,
+            "phase": b.phase + 1,
+            "result": RESULTS[v.result],
+            "player": {
+                "health": p.health / task.player.health,
+                "stamina": max(0.0, p.stamina) / task.player.stamina,
+                "posture": p.posture / task.player.posture,
+                "heals": p.heals,
+                "skill_ready": task.rules == "staff" and p.cooldown == 0,
+                "state": PLAYER_STATES[p.state],
+                "progress": round(p.t / p.total, 4) if p.total else 0.0,
+                "busy_ms": round((p.total - p.t) * TICK_MS) if p.total else 0,
+                "charge_ms": round(p.t * TICK_MS) if PLAYER_STATES[p.state] == "charge" else 0,
+                "guard_ms": round(p.guard * TICK_MS),
+                "invulnerable": p.invulnerable > 0,
+            },
+            "boss": {
+                "health": b.health / task.boss.health,
+                "posture": b.posture / task.boss.posture,
+                "move": name,
+                "kind": move.kind if move else "none",
+                "stage": stage,
+                "progress": round(b.t / b.total, 4) if b.total else 0.0,
+                "impact_ms": impact,
+                "elapsed_ms": round(b.t * TICK_MS),
+                "left_ms": round((b.frozen or b.total - b.t) * TICK_MS) if b.frozen or b.total else 0,
+                "feint": b.feint > 0,
+                "perilous": bool(move and (move.perilous or move.kind == "grab")),
+                "threat_m": _threat_m(move),
+                "flight_ms": round(max(0.0, distance - 1.6) / move.shot_speed * 1000) if _throws(move) else 0,
+                "idle_ms": round(b.idle_left * TICK_MS) if stage == "idle" else 0,
+            },
+            "shots": [_shot(s, p) for s in v.shots if s.left],
+            "distance": round(distance, 3),
+            "damage_dealt": v.damage_dealt / task.boss.health,
+            "damage_taken": v.damage_taken / task.player.health,
+        }
+
+
+def _throws(move: Move | None) -> bool:
+    return move is not None and move.kind == "ranged"
+
+
+def _threat_m(move: Move | None) -> float:
+    """Metres from the boss within which the move can still hit somebody, its own step or flight included."""
+    if move is None:
+        return 0.0
+    return move.reach + move.step + (1.6 if move.kind == "leap" else 0.9)
+
+
+def _shot(shot: ShotView, p: PlayerView) -> dict:
+    """A shot in the air: in how many milliseconds it is nearest to the fighter, and how near that is, in metres."""
+    dx, dy = p.x - shot.x, p.y - shot.y
+    speed = math.hypot(shot.vx, shot.vy)
+    along = (dx * shot.vx + dy * shot.vy) / speed
+    return {
+        "eta_ms": round(max(0.0, along - rules.SHOT_RADIUS - rules.PLAYER_RADIUS) / speed * TICK_MS),
+        "miss_m": round(abs(dx * shot.vy - dy * shot.vx) / speed, 3),
+        "coming": along > 0 and along / speed <= shot.left,
+    }
+
+
+_move_names: dict[int, tuple[Task, list[str]]] = {}
+
+
+def _names(task: Task) -> list[str]:
+    """The moves' names by index; "none" stands last, where NO_MOVE finds it."""
+    known = _move_names.get(id(task))
+    if known is None:
+        known = _move_names[id(task)] = (task, [*task.boss.moves, "none"])
+    return known[1]
