@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole road once, in a few minutes, without a person: two fights recorded in a real window by the reference player,
+# The whole road once, in a few minutes, without a person: two fights recorded in a real window by the reaction player,
 # which presses real keys; the recordings made into a dataset; the tiny policy trained on with it; its fights measured.
 #
 #   runs/road.sh
