@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import chdir
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -258,6 +259,21 @@ def measure_task(workers: list[Executor], task: str, seconds: float, doom: bool,
     return found
 
 
+def cores_busy(seconds: float = 1.0) -> float | None:
+    """How many cores the machine's programs keep busy while we do nothing; None where it does not tell (no /proc)."""
+
+    def busy() -> int:
+        user, nice, system, *_ = Path("/proc/stat").read_text().split()[1:]
+        return int(user) + int(nice) + int(system)
+
+    try:
+        began, before = time.monotonic(), busy()
+        time.sleep(seconds)
+        return (busy() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - began)
+    except OSError:
+        return None
+
+
 def measure(tasks: list[str], seconds: float, doom: bool) -> list[dict[str, Any]]:
     """`ROUNDS` turns at each task, in slices that make up `seconds` together."""
     import multiprocessing
@@ -275,7 +291,7 @@ def measure(tasks: list[str], seconds: float, doom: bool) -> list[dict[str, Any]
                     advance(1, task)
     finally:
         for pool in pools:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
     return turns
 
 
@@ -316,7 +332,9 @@ def main(argv: list[str]) -> int:
     if not 0 < args.seconds <= 86_400:
         raise UserError(f"--seconds must lie above 0 and be at most 86400, got {args.seconds:g}")
     doom = has_vizdoom()
+    others = [cores_busy()]
     turns = measure(tasks, args.seconds, doom)
+    others = [busy for busy in (*others, cores_busy()) if busy is not None]
     record = summarize(turns)
     table(
         f"{len(tasks)} fights at {WIDTH}x{HEIGHT}, ten decisions a second of game time, medians of {ROUNDS} turns",
@@ -327,7 +345,10 @@ def main(argv: list[str]) -> int:
     print(f"save and restore: {record['save_restore_us']:.1f} µs")
     if len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) < 2:
         print("this machine lends one core, so two processes share it")
+    if others and max(others) > 0.2:
+        print(f"other programs kept {max(others):.1f} cores busy, before or after: these figures are too low")
     print(f"ViZDoom: {SCENARIO}, {FRAME_SKIP} tics a decision" if doom else WITHOUT_VIZDOOM)
+    record["cores_busy_otherwise"] = max(others, default=None)
     record.update(size=f"{WIDTH}x{HEIGHT}", frame_skip=FRAME_SKIP, batch=BATCH, tasks=tasks)
     record["by_task"] = {
         name: {k: v for k, v in summarize([t for t in turns if t["task"] == name]).items() if k != "spread_p10_p90"}

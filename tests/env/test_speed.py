@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -65,6 +67,17 @@ def test_rate_counts_from_the_common_start():
     found = speed.rate(step, speed.Slice("x", "first", begin, 0.3))
     assert sum(called < begin for called in calls) == 3, "to warm up"
     assert 350 < found <= 700
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="this system does not tell")
+def test_other_programs_are_noticed():
+    before = speed.cores_busy(0.3)
+    end = time.monotonic() + 1.2
+    code = f"import time\nwhile time.monotonic() < {end}: pass"
+    with subprocess.Popen([sys.executable, "-c", code]):
+        time.sleep(0.3)
+        busy = speed.cores_busy(0.5)
+    assert 0 <= before <= os.cpu_count() + 0.5 and 0.4 < busy <= os.cpu_count() + 0.5
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no process to a core")
