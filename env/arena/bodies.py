@@ -58,9 +58,9 @@ _BUILDERS = {
 }
 
 
-def build_boss(look: BossLook, tint: Color) -> Figure:
-    """The figure of a boss; all its colours times `tint`."""
-    return _BUILDERS[look.body](look, tint)
+def build_boss(look: BossLook) -> Figure:
+    """The figure of a boss."""
+    return _BUILDERS[look.body](look)
 
 
 def build_player(rules: str) -> PlayerFigure:

@@ -49,7 +49,7 @@ class Scene:
     def __init__(self, task: Task, look_seed: int) -> None:
         self.task = task
         self.root = NodePath("world")
-        self.boss, self.player = build_boss(task.look, WHITE), build_player(task.rules)
+        self.boss, self.player = build_boss(task.look), build_player(task.rules)
         self.hud = Hud(task)
         self.hud_camera = self.hud.camera
         self.lens = PerspectiveLens()

@@ -84,7 +84,7 @@ def stage():
 
 
 def build(body: str) -> Creature:
-    return build_boss(load_task(TASKS[body]).look, (1.0, 1.0, 1.0))
+    return build_boss(load_task(TASKS[body]).look)
 
 
 figure_of = cache(build)
