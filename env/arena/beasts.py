@@ -8,16 +8,10 @@ from env.arena.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
 from env.arena.sculpt import Shape
 
-
-def build(look: BossLook) -> Creature:
-    """The figure of a `beast` or a `bird`."""
-    return _beast(look) if look.body == "beast" else _bird(look)
-
-
 # -- beast ---------------------------------------------------------------------------------------------------
 
 
-def _beast(look: BossLook) -> Creature:
+def beast(look: BossLook) -> Creature:
     rig = Creature(look, natural_height=2.5, shadow_radius=1.35)
     body = Shape().tube(
         [(0, -1.32, 0.10, 0.20, 0.26), (0, -1.05, 0.08, 0.46, 0.48), (0, -0.45, 0.02, 0.52, 0.52)]
@@ -187,7 +181,7 @@ def _beast_gait(walk: float, time: float) -> Pose:
 # -- bird ----------------------------------------------------------------------------------------------------
 
 
-def _bird(look: BossLook) -> Creature:
+def bird(look: BossLook) -> Creature:
     rig = Creature(look, natural_height=3.1, shadow_radius=0.95)
     body = Shape().tube(
         [(0, -0.72, -0.16, 0.10, 0.08), (0, -0.40, -0.06, 0.30, 0.26), (0, 0.05, 0.02, 0.40, 0.38)]

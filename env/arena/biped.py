@@ -18,12 +18,9 @@ _THROWS = ("throw", "cast")
 _ONE_FIST = ("side", "low_side", "thrust", "uppercut")
 
 
-def build(look: BossLook) -> Biped:
-    """The figure of a `biped` or `robed` look."""
-    return Biped(look)
-
-
 class Biped(Rig):
+    """The figure of a `biped` or `robed` look."""
+
     def __init__(self, look: BossLook) -> None:
         right, left = _weapons(look)
         measures = _measures(look)

@@ -6,13 +6,19 @@ coming and how soon.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from panda3d.core import NodePath, Point3
 
-from env.arena import beasts, biped, crawlers, fighter
+from env.arena.beasts import beast, bird
+from env.arena.biped import Biped
+from env.arena.fighter import Fighter
 from env.arena.look import BossLook
 from env.arena.mesh import Color
+from env.arena.serpent import serpent
+from env.arena.spider import spider
+from env.arena.toad import toad
 
 
 class Shape(Protocol):
@@ -47,14 +53,14 @@ class PlayerFigure(Shape, Protocol):
         heavy attack is held back."""
 
 
-_BUILDERS = {
-    "biped": biped.build,
-    "robed": biped.build,
-    "beast": beasts.build,
-    "bird": beasts.build,
-    "toad": crawlers.build,
-    "serpent": crawlers.build,
-    "spider": crawlers.build,
+_BUILDERS: dict[str, Callable[[BossLook], Figure]] = {
+    "biped": Biped,
+    "robed": Biped,
+    "beast": beast,
+    "bird": bird,
+    "toad": toad,
+    "serpent": serpent,
+    "spider": spider,
 }
 
 
@@ -65,4 +71,4 @@ def build_boss(look: BossLook) -> Figure:
 
 def build_player(rules: str) -> PlayerFigure:
     """The fighter of the rules, `staff` or `blade`."""
-    return fighter.build(rules)
+    return Fighter(rules)

@@ -64,12 +64,9 @@ FALLEN = pose(
 )  # fmt: skip
 
 
-def build(rules: str) -> Fighter:
-    """The fighter of the rules, `staff` or `blade`."""
-    return Fighter(rules)
-
-
 class Fighter(Rig):
+    """The fighter of the rules, `staff` or `blade`."""
+
     shadow_radius = 0.5
 
     def __init__(self, rules: str) -> None:

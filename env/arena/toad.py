@@ -1,4 +1,4 @@
-"""What keeps to the ground: the toad that is all mouth, and the ways to the serpent and the spider."""
+"""The toad that is all mouth."""
 
 from __future__ import annotations
 
@@ -9,20 +9,7 @@ from env.arena.look import BossLook
 from env.arena.sculpt import Shape, shade
 
 
-def build(look: BossLook) -> Creature:
-    """The figure of a `toad`, a `serpent` or a `spider`."""
-    if look.body == "serpent":
-        from env.arena.serpent import serpent
-
-        return serpent(look)
-    if look.body == "spider":
-        from env.arena.spider import spider
-
-        return spider(look)
-    return _toad(look)
-
-
-def _toad(look: BossLook) -> Creature:
+def toad(look: BossLook) -> Creature:
     """`metal` colours its mouth and tongue."""
     rig = Creature(look, natural_height=2.1, shadow_radius=1.5)
     body = Shape().tube(
@@ -74,10 +61,10 @@ def _toad(look: BossLook) -> Creature:
     for s, x in (("l", -1), ("r", 1)):
         rig.leg(f"hand_{s}", (0.84 * x, 0.42, -0.30), (0.55, 0.50), (x, -0.6, 0.5), arm, hand)
         rig.leg(f"foot_{s}", (0.78 * x, -0.62, -0.26), (0.88, 0.86), (x, 0.35, 1.2), thigh, shank, web)
-    return rig.finish(_toad_poses())
+    return rig.finish(_poses())
 
 
-def _toad_poses() -> Poses:
+def _poses() -> Poses:
     small, flat = (0.45, 0.45, 0.45), (1.0, 0.6, 0.6)
     rest: Pose = {"body": (0, 6, 0), "head": (0, 2, 0), "sac.size": small, "tongue.size": flat}
     rest |= {"hand_l": (-1.05, 0.85, 0), "hand_r": (1.05, 0.85, 0)}
@@ -165,11 +152,11 @@ def _toad_poses() -> Poses:
             "crouch": Striker(("body", "foot_r", "foot_l"), (0.0, 0.2, 1.0)),
             "roll": Striker(("foot_r", "hand_r"), (0.0, 0.3, 0.1)),
         },
-        gait=_toad_gait,
+        gait=_gait,
     )  # fmt: skip
 
 
-def _toad_gait(walk: float, time: float) -> Pose:
+def _gait(walk: float, time: float) -> Pose:
     throat = 0.10 * math.sin(time * 5.0)
     moves: Pose = {
         "body.at": (0, 0, 0.03 * math.sin(time * 2.0) + 0.10 * abs(math.sin(walk * 1.8))),
