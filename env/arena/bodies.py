@@ -21,7 +21,7 @@ from env.arena.spider import spider
 from env.arena.toad import toad
 
 
-class Shape(Protocol):
+class Body(Protocol):
     """What all figures have in common."""
 
     root: NodePath
@@ -36,7 +36,7 @@ class Shape(Protocol):
         """Where the striking part is, in the space of root's parent."""
 
 
-class Figure(Shape, Protocol):
+class Figure(Body, Protocol):
     """A boss."""
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
@@ -45,7 +45,7 @@ class Figure(Shape, Protocol):
         the fight (`env.arena.fight.View`), for `tick` and the like."""
 
 
-class PlayerFigure(Shape, Protocol):
+class PlayerFigure(Body, Protocol):
     """The fighter."""
 
     def pose(self, state: str, progress: float, walk: float, swings: int, charge: float) -> None:

@@ -6,8 +6,9 @@ import math
 
 from env.arena import weapons
 from env.arena.mesh import Color, box, joined, loft, rod, sheet
+from env.arena.motion import mix, smooth
 from env.arena.ornaments import Parts
-from env.arena.rig import Pose, Proportions, Rig, Weapon, mix, pose, smooth
+from env.arena.rig import Pose, Proportions, Rig, Weapon, pose
 
 HEIGHT = 1.8
 SKIN: Color = (0.85, 0.66, 0.50)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from env.arena.rig import Pose, mix, pose, shifted, smooth
+from env.arena.motion import arc, flight, mix, smooth
+from env.arena.rig import Pose, pose, shifted
 from env.arena.state import LEAP_OFF
 
 LEAP_METRES = 2.4
@@ -210,8 +211,8 @@ def boss_pose(
 def _leaping(rest: Pose, raised: Pose, progress: float) -> Pose:
     if progress < LEAP_OFF:
         return mix(rest, raised, smooth(progress / LEAP_OFF / 0.6))
-    flight = (progress - LEAP_OFF) / (1 - LEAP_OFF)
-    return shifted(mix(raised, FLIGHT, smooth(flight * 2.5)), air=LEAP_METRES * 4 * flight * (1 - flight))
+    air = flight(progress)
+    return shifted(mix(raised, FLIGHT, smooth(air * 2.5)), air=LEAP_METRES * arc(air))
 
 
 def _walking(rest: Pose, walk: float, tick: int) -> Pose:

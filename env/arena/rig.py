@@ -56,15 +56,6 @@ def shifted(base: Pose, **by: float) -> Pose:
     return tuple(out)
 
 
-def mix(a: Pose, b: Pose, share: float) -> Pose:
-    return tuple([x + (y - x) * share for x, y in zip(a, b, strict=True)])
-
-
-def smooth(t: float) -> float:
-    t = min(1.0, max(0.0, t))
-    return t * t * (3 - 2 * t)
-
-
 @dataclass
 class Weapon:
     """What a hand holds: it points along +y from the hand at the origin."""

@@ -18,6 +18,7 @@ from env.arena.effects import Effects
 from env.arena.fight import View
 from env.arena.hud import Hud
 from env.arena.marks import Marks, lay
+from env.arena.motion import arc, flight
 from env.arena.place import Surroundings
 from env.arena.rules import CHARGE_MAX, LEAP_OFF
 from env.arena.state import PLAYER_STATES, STAGES
@@ -149,8 +150,7 @@ class Scene:
         aim = self._aim
         b = view.boss
         if STAGES[b.stage] == "windup" and self._moves[b.move][1] == "leap" and b.t > b.total * LEAP_OFF:
-            share = (b.t / b.total - LEAP_OFF) / (1 - LEAP_OFF)
-            aim += LOOK_UP * 4 * share * (1 - share)
+            aim += LOOK_UP * arc(flight(b.t / b.total))
         self.camera.set_pos(eye)
         self.camera.look_at(p.x + fx * ahead + fy * 0.8, p.y + fy * ahead - fx * 0.8, aim)
         self.place.sky.set_pos(x, y, 0)

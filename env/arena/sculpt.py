@@ -21,11 +21,6 @@ Ring = Sequence[float]
 """Of a tube: its centre x, y, z, its half width, and its half height when that differs."""
 
 
-def shade(color: Color, share: float) -> Color:
-    """`color`, darker (share < 1) or brighter (share > 1)."""
-    return tuple(min(1.0, c * share) for c in color)
-
-
 def turned(points: np.ndarray, h: float = 0, p: float = 0, r: float = 0) -> np.ndarray:
     """`points [V, 3]` turned by heading, pitch and roll in degrees, in Panda3D's order and sense."""
     h, p, r = (math.radians(a) for a in (h, p, r))
