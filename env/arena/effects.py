@@ -10,12 +10,12 @@ import math
 import numpy as np
 from panda3d.core import NodePath, Point3, TransparencyAttrib
 
-from env.arena.canvas import Canvas
 from env.arena.marks import KIND_COLORS, STRIKE, lay, mixed, star
-from env.arena.mesh import Color
 from env.arena.rules import HEAVY_REACH, K_LEAP, LIGHT_REACH, POSTURE_PAUSE
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Color
+from env.arena.shapes.strokes import write
 from env.arena.state import PLAYER_STATES, STAGES
-from env.arena.strokes import write
 from env.tasks import KINDS, Task
 
 HURT_NUMBER: Color = (1.0, 0.25, 0.20)

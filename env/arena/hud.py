@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from panda3d.core import Camera, NodePath, OrthographicLens
 
-from env.arena.canvas import Canvas
-from env.arena.mesh import Color
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Color
+from env.arena.shapes.strokes import strokes, write
 from env.arena.state import RESULTS, TICK_HZ
-from env.arena.strokes import strokes, write
 from env.tasks import Task
 
 BACK: Color = (0.04, 0.04, 0.05)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from panda3d.core import NodePath, Point3
 
-from env.arena.canvas import Canvas
-from env.arena.mesh import Color
 from env.arena.rules import K_GRAB, K_LEAP, K_RANGED, LEAP_OFF, SHOT_RADIUS, SHOT_SPREAD
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Color
+from env.arena.shapes.strokes import write
 from env.arena.state import STAGES, TICK_HZ
-from env.arena.strokes import write
 from env.tasks import KINDS, MAX_SHOTS, Move, Task
 
 GLINT_MS = 285

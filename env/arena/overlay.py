@@ -6,8 +6,8 @@ from panda3d.core import Camera, NodePath, OrthographicLens, TextNode, Transpare
 
 from combatvla.actions import Action
 from combatvla.profiles import GameProfile
-from env.arena.canvas import Canvas
-from env.arena.mesh import Color
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Color
 
 INK, FAINT, ACCENT = (0.96, 0.94, 0.88), (0.66, 0.68, 0.72), (1.0, 0.80, 0.30)
 BACK, CAP, LIT = (0.05, 0.06, 0.08), (0.20, 0.22, 0.27), (0.85, 0.62, 0.18)

@@ -15,11 +15,11 @@ import numpy as np
 from panda3d.core import NodePath
 
 from env.arena import props
-from env.arena.canvas import Canvas
-from env.arena.colors import shade, under
-from env.arena.mesh import Color
-from env.arena.motion import mix
+from env.arena.figures.motion import mix
 from env.arena.props import Tones, Yard
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.colors import shade, under
+from env.arena.shapes.mesh import Color
 
 NEAR = 17.6
 """Metres from the ring's centre: whatever is taller than a knee stands farther out than the camera ever comes."""

@@ -12,15 +12,15 @@ from collections import OrderedDict
 
 from panda3d.core import Camera, NodePath, OmniBoundingVolume, PerspectiveLens, Point3
 
-from env.arena.bodies import build_boss, build_player
-from env.arena.canvas import Canvas
 from env.arena.effects import Effects
 from env.arena.fight import View
+from env.arena.figures.bodies import build_boss, build_player
+from env.arena.figures.motion import arc, flight
 from env.arena.hud import Hud
 from env.arena.marks import Marks, lay
-from env.arena.motion import arc, flight
 from env.arena.place import Surroundings
 from env.arena.rules import CHARGE_MAX, LEAP_OFF
+from env.arena.shapes.canvas import Canvas
 from env.arena.state import PLAYER_STATES, STAGES
 from env.tasks import Task
 

@@ -18,11 +18,11 @@ from panda3d.core import (
     WindowProperties,
 )
 
-from env.arena.bodies import build_boss, build_player
 from env.arena.fight import Fight
+from env.arena.figures.bodies import build_boss, build_player
 from env.arena.look import GESTURES
-from env.arena.mesh import box, joined
 from env.arena.render import frame_buffer, software_pipe
+from env.arena.shapes.mesh import box, joined
 from env.arena.state import PLAYER_STATES
 from env.tasks import load_task, task_names
 

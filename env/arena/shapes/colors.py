@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from env.arena.mesh import Color
+from env.arena.shapes.mesh import Color
 
 
 def shade(color: Color, share: float) -> Color:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from panda3d.core import NodePath
 
-from env.arena.mesh import Color, solid
+from env.arena.shapes.mesh import Color, solid
 
 LIGHT = np.array([0.35, 0.62, 0.70]) / np.linalg.norm([0.35, 0.62, 0.70])
 """It falls on the front: a boss faces the one who looks."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from env.arena.creature import Creature, Pose, Poses, Striker, Triple
+from env.arena.figures.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
-from env.arena.sculpt import Shape
+from env.arena.shapes.sculpt import Shape
 
 FEET: tuple[Triple, ...] = ((0.85, 1.75, 0), (1.75, 0.95, 0), (1.75, -0.20, 0), (1.15, -1.25, 0))
 """Where the right feet rest, from the front."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from panda3d.core import NodePath
 
-from env.arena import weapons
+from env.arena.figures import weapons
+from env.arena.figures.ornaments import BUILDERS, Parts
+from env.arena.figures.poses import boss_pose
+from env.arena.figures.rig import Proportions, Rig, Weapon, shifted
 from env.arena.look import BossLook
-from env.arena.mesh import ball, box, joined, loft, rod
-from env.arena.ornaments import BUILDERS, Parts
-from env.arena.poses import boss_pose
-from env.arena.rig import Proportions, Rig, Weapon, shifted
+from env.arena.shapes.mesh import ball, box, joined, loft, rod
 
 _THROWS = ("throw", "cast")
 _ONE_FIST = ("side", "low_side", "thrust", "uppercut")

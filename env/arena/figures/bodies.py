@@ -11,14 +11,14 @@ from typing import Protocol
 
 from panda3d.core import NodePath, Point3
 
-from env.arena.beasts import beast, bird
-from env.arena.biped import Biped
-from env.arena.fighter import Fighter
+from env.arena.figures.beasts import beast, bird
+from env.arena.figures.biped import Biped
+from env.arena.figures.fighter import Fighter
+from env.arena.figures.serpent import serpent
+from env.arena.figures.spider import spider
+from env.arena.figures.toad import toad
 from env.arena.look import BossLook
-from env.arena.mesh import Color
-from env.arena.serpent import serpent
-from env.arena.spider import spider
-from env.arena.toad import toad
+from env.arena.shapes.mesh import Color
 
 
 class Body(Protocol):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from env.arena.colors import shade
-from env.arena.creature import Creature, Pose, Poses, Striker, Triple
+from env.arena.figures.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
-from env.arena.sculpt import Shape
+from env.arena.shapes.colors import shade
+from env.arena.shapes.sculpt import Shape
 
 LINK = 0.56
 """Metres of one link of the neck."""

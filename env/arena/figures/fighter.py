@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from env.arena import weapons
-from env.arena.mesh import Color, box, joined, loft, rod, sheet
-from env.arena.motion import mix, smooth
-from env.arena.ornaments import Parts
-from env.arena.rig import Pose, Proportions, Rig, Weapon, pose
+from env.arena.figures import weapons
+from env.arena.figures.motion import mix, smooth
+from env.arena.figures.ornaments import Parts
+from env.arena.figures.rig import Pose, Proportions, Rig, Weapon, pose
+from env.arena.shapes.mesh import Color, box, joined, loft, rod, sheet
 
 HEIGHT = 1.8
 SKIN: Color = (0.85, 0.66, 0.50)

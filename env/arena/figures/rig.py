@@ -14,7 +14,7 @@ import numpy as np
 from panda3d.core import LMatrix4f, NodePath, Point3
 
 from env.arena.jit import jit
-from env.arena.mesh import Color
+from env.arena.shapes.mesh import Color
 
 FIELDS = (
     "drop", "sway", "push", "air", "lean", "yaw",

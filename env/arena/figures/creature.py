@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from panda3d.core import ColorScaleAttrib, Geom, NodePath, Point3, RenderState, Vec3
 
+from env.arena.figures.motion import arc, flight, smooth
 from env.arena.look import BossLook
-from env.arena.mesh import Color
-from env.arena.motion import arc, flight, smooth
-from env.arena.sculpt import Shape
+from env.arena.shapes.mesh import Color
+from env.arena.shapes.sculpt import Shape
 from env.arena.state import LEAP_OFF, TICK_HZ
 
 Triple = tuple[float, float, float]
@@ -100,7 +100,7 @@ class Leg:
 
 
 class Creature:
-    """A boss's figure (`env.arena.bodies.Figure`). A body adds joints and legs, then calls `finish`."""
+    """A boss's figure (`env.arena.figures.bodies.Figure`). A body adds joints and legs, then calls `finish`."""
 
     def __init__(self, look: BossLook, natural_height: float, shadow_radius: float) -> None:
         size = look.height / natural_height
@@ -172,7 +172,7 @@ class Creature:
     # -- posing ----------------------------------------------------------------------------------------------
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
-        """See `env.arena.bodies.Figure.pose`."""
+        """See `env.arena.figures.bodies.Figure.pose`."""
         time = 0.0 if view.boss.frozen else view.tick / TICK_HZ
         self._striker = self._poses.strikers.get(gesture)
         lift = 0.0
@@ -217,7 +217,7 @@ class Creature:
     # -- telegraphs ------------------------------------------------------------------------------------------
 
     def glow(self, color: Color | None, white: bool) -> None:
-        """See `env.arena.bodies.Body.glow`. The colour takes the place of the part's own, with its shading."""
+        """See `env.arena.figures.bodies.Body.glow`. The colour takes the place of the part's own, with its shading."""
         lit = None if color is None or self._striker is None else (self._striker, tuple(color), white)
         if lit == self._lit:
             return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from env.arena.creature import Creature, Pose, Poses, Striker, Triple
+from env.arena.figures.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
-from env.arena.sculpt import Shape
+from env.arena.shapes.sculpt import Shape
 
 # -- beast ---------------------------------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from panda3d.core import NodePath
 
-from env.arena.colors import shade
 from env.arena.look import BossLook
-from env.arena.mesh import ball, box, lathe, loft, rod, sheet
+from env.arena.shapes.colors import shade
+from env.arena.shapes.mesh import ball, box, lathe, loft, rod, sheet
 
 Parts = dict[str, list[NodePath]]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from panda3d.core import NodePath
 
-from env.arena.colors import shade
-from env.arena.mesh import Color, box, joined, rod, solid
-from env.arena.rig import Weapon
+from env.arena.figures.rig import Weapon
+from env.arena.shapes.colors import shade
+from env.arena.shapes.mesh import Color, box, joined, rod, solid
 
 WOOD: Color = (0.36, 0.23, 0.14)
 GOLD: Color = (0.95, 0.78, 0.25)

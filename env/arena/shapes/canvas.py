@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from panda3d.core import NodePath
 
-from env.arena.mesh import AMBIENT, LIGHT, geometry
+from env.arena.shapes.mesh import AMBIENT, LIGHT, geometry
 
 
 def shaded(faces: np.ndarray, colors: np.ndarray) -> np.ndarray:
