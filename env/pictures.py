@@ -13,8 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from combatvla.errors import UserError
 from env.arena.fight import Fight
 from env.arena.marks import GLINT_MS
-from env.arena.rules import LEAP_OFF
-from env.arena.state import STAGES, TICK_HZ, to_ticks
+from env.arena.state import B_WINDUP, LEAP_OFF, TICK_HZ, to_ticks
 from env.tasks import Task
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def winding_up(task: Task, name: str, seed: int = SEED) -> Fight:
     fight.player.x, fight.player.y = 0.0, -distance / 2
     boss = fight.boss
     boss.x, boss.y, boss.facing = 0.0, distance / 2, -math.pi / 2
-    boss.stage, boss.move = STAGES.index("windup"), list(task.boss.moves).index(name)
+    boss.stage, boss.move = B_WINDUP, list(task.boss.moves).index(name)
     boss.hold = round(sum(move.hold) / 2 * TICK_HZ)
     boss.total = to_ticks(move.windup) + boss.hold
     before_flare = boss.total - FLARE_TICKS - 1

@@ -17,7 +17,7 @@ from env.arena.fight import View
 from env.arena.marks import GLINT_MS
 from env.arena.quiet import quiet
 from env.arena.rules import HEAVY_AT, SKILL_AT
-from env.arena.state import PLAYER_STATES, RESULTS, STAGES, TICK_HZ, table_of
+from env.arena.state import HIT_HEAVY, PLAYER_STATES, RESULTS, STAGES, TICK_HZ, table_of
 from env.tasks import KINDS, Task
 
 RATE = 22050
@@ -162,7 +162,7 @@ class Ear:
         if now.deathblows > before.deathblows:
             yield "deathblow"
         elif now.hits > before.hits:
-            yield "heavy_hit" if b.hit_kind == 1 else "hit"
+            yield "heavy_hit" if b.hit_kind == HIT_HEAVY else "hit"
         stage, began = STAGES[b.stage], b.stage != was.stage or b.move != was.move or b.t < was.t
         if stage == "windup":
             if began:

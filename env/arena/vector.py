@@ -28,11 +28,9 @@ from env.arena.gym import (
     observation_space,
 )
 from env.arena.latency import Latency
-from env.arena.state import FIGHT, RESULTS, TABLE, TICK_HZ
+from env.arena.state import FIGHT, LOSS, TABLE, TICK_HZ, TIMEOUT, WIN
 from env.rewards import TERMS, Rewards, settle, tally
 from env.tasks import TEST_SEED_START, Task
-
-WIN, LOSS, TIMEOUT = (RESULTS.index(result) for result in ("win", "loss", "timeout"))
 
 
 class ArenaVectorEnv(gym.vector.VectorEnv):
