@@ -40,7 +40,7 @@ class Args:
     """
 
     tasks: str = "first"
-    """The fights, separated by commas."""
+    """The fights, names or numbers separated by commas; or all."""
     episodes: int = 20
     """Fights for each player and task."""
     players: str = "policy,random,reaction"
@@ -231,17 +231,13 @@ def summarize(outcomes: list[Outcome]) -> dict[str, Any]:
 def check_args(args: Args) -> tuple[list[str], list[str], int]:
     """The players, tasks and first seed that `args` ask for. `UserError` for what cannot be played."""
     from env.play import parse_size
-    from env.tasks import TEST_SEED_START, load_task
+    from env.tasks import TEST_SEED_START, named_tasks
 
     players = [name.strip() for name in args.players.split(",") if name.strip()]
-    tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
+    tasks = named_tasks(args.tasks)
     unknown = [name for name in players if name not in PLAYERS]
     if unknown or not players:
         raise UserError(f"unknown player {', '.join(unknown) or '(none given)'}: expected some of {', '.join(PLAYERS)}")
-    if not tasks:
-        raise UserError("--tasks names no task; give at least one, like --tasks first")
-    for name in tasks:
-        load_task(name)
     for option in ("episodes", "workers"):
         if getattr(args, option) < 1:
             raise UserError(f"--{option} must be at least 1, got {getattr(args, option)}")
@@ -251,7 +247,7 @@ def check_args(args: Args) -> tuple[list[str], list[str], int]:
         raise UserError(
             f"--seed-start {start} lies where training draws its seeds; those held out begin at {TEST_SEED_START}"
         )
-    return list(dict.fromkeys(players)), list(dict.fromkeys(tasks)), start
+    return list(dict.fromkeys(players)), tasks, start
 
 
 def show(players: dict[str, dict[str, Any]], title: str) -> None:

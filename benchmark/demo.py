@@ -100,8 +100,8 @@ def one_fight(
     """
     from agent.run import Seat, Ticker, play
     from combatvla.desktop.base import WindowGone, open_desktop
-    from env.live import TRUTH_FILE, arena_window, find_arena, profile_of
-    from env.tasks import load_task
+    from env.live import TRUTH_FILE, arena_window, find_arena
+    from env.tasks import load_task, profile_of
 
     fought = load_task(task)
     profile = profile_of(fought)

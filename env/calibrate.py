@@ -221,24 +221,20 @@ def around_table(page: Path) -> tuple[str, str]:
 
 def check_args(args: Args) -> tuple[list[str], list[str]]:
     """The tasks and players that `args` ask for. `UserError` for what cannot be played."""
-    from env.tasks import load_task, task_names
+    from env.tasks import named_tasks
 
-    asked = task_names() if args.tasks == "all" else [t.strip() for t in args.tasks.split(",") if t.strip()]
+    asked = named_tasks(args.tasks)
     players = [p.strip() for p in args.players.split(",") if p.strip()]
     unknown = [p for p in players if p not in PLAYERS]
     if unknown or not players:
         raise UserError(f"unknown player {', '.join(unknown) or '(none given)'}: expected some of {', '.join(PLAYERS)}")
-    if not asked:
-        raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
     if args.fights < 1:
         raise UserError(f"--fights must be at least 1, got {args.fights}")
     if args.workers < 0:
         raise UserError(f"--workers must be at least 1, or 0 for one a core, got {args.workers}")
     if not 0 <= args.latency_ms <= 10_000:
         raise UserError(f"--latency-ms must lie in 0 to 10000, got {args.latency_ms:g}")
-    for task in asked:
-        load_task(task)
-    return list(dict.fromkeys(asked)), list(dict.fromkeys(players))
+    return asked, list(dict.fromkeys(players))
 
 
 def main(argv: list[str]) -> int:

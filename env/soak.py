@@ -257,11 +257,9 @@ def unseen(tasks: list[Task], seen: set[tuple[str, int, int]]) -> list[str]:
 
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "env soak")
-    from env.tasks import load_task, task_names
+    from env.tasks import load_task, named_tasks
 
-    names = task_names() if args.tasks == "all" else [t.strip() for t in args.tasks.split(",") if t.strip()]
-    if not names:
-        raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
+    names = named_tasks(args.tasks)
     if args.ticks < 1 or args.points < 0:
         raise UserError(f"expected --ticks from 1 and --points from 0 on, got {args.ticks} and {args.points}")
     tasks, rng = [load_task(name) for name in names], random.Random(args.seed)

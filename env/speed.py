@@ -304,15 +304,10 @@ def summarize(turns: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    from env.tasks import load_task, task_names
+    from env.tasks import named_tasks
 
     args = parse(Args, argv, "env speed")
-    asked = task_names() if args.tasks == "all" else [t.strip() for t in args.tasks.split(",") if t.strip()]
-    tasks = list(dict.fromkeys(asked))
-    for name in tasks:
-        load_task(name)
-    if not tasks:
-        raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
+    tasks = named_tasks(args.tasks)
     if not 0 < args.seconds <= 86_400:
         raise UserError(f"--seconds must lie above 0 and be at most 86400, got {args.seconds:g}")
     doom = has_vizdoom()

@@ -108,9 +108,8 @@ def outcome(fight: Fight) -> dict[str, Any]:
 
 
 def watch(args: Args) -> int:
-    from env.live import profile_of
     from env.play import open_window, parse_size, warn_of_misfit
-    from env.tasks import TEST_SEED_START, load_task
+    from env.tasks import TEST_SEED_START, load_task, profile_of
 
     task = load_task(args.task)
     width, height = parse_size(args.size)

@@ -22,7 +22,7 @@ from env.arena.jit import jit
 from env.arena.latency import Latency, is_latency, to_thinking_ticks
 from env.arena.state import TICK_HZ, to_ticks
 from env.rewards import TERMS, Rewards, settle, tally
-from env.tasks import TEST_SEED_START, Task, load_task
+from env.tasks import TEST_SEED_START, Task, load_task, profile_of
 
 PERIOD_MS = 100
 """The shortest time between two decisions: ten a second, as the live agent decides."""
@@ -180,10 +180,9 @@ class ArenaEnv(gym.Env):
     def _show(self) -> None:
         """Draws the moment into the window, a tick after the last one. Once the window is closed it does nothing."""
         if self._window is None:
-            from combatvla.profiles import load_profile
             from env.arena.window import ArenaWindow
 
-            profile = load_profile("arena" if self.task.rules == "staff" else "blade")
+            profile = profile_of(self.task)
             title, eyes = f"{profile.title} – {self.task.title}", self.eyes
             self._window = ArenaWindow(title, eyes.width, eyes.height, profile, self.task.rules)
         if not self._window.open:

@@ -52,9 +52,8 @@ def answers(args: Args) -> Iterator:
     from env.arena.fight import Fight
     from env.arena.render import Renderer
     from env.arena.state import TICK_HZ
-    from env.live import profile_of
     from env.players import RandomPlayer, ReactionPlayer, best_plan
-    from env.tasks import TEST_SEED_START, load_task
+    from env.tasks import TEST_SEED_START, load_task, profile_of
     from tracker.dataset import Message, Part, chat_row, encode_png
     from tracker.explain import explain, questions
 
