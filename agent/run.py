@@ -255,17 +255,6 @@ class Ticker:
             print(line, file=sys.stderr, flush=True)
 
 
-def make_policy(name: str) -> Policy:
-    """The policy of that name or folder. `UserError` when there is none."""
-    if name == "random":
-        from combatvla.policy.random import RandomPlayer
-
-        return RandomPlayer()
-    from combatvla.policy.local import load_policy
-
-    return load_policy(name)
-
-
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "agent run")
     for option in ("seconds", "hz", "dead_man"):
@@ -275,6 +264,7 @@ def main(argv: list[str]) -> int:
     from agent.loop import warm_up
     from combatvla.desktop.base import open_desktop
     from combatvla.desktop.capture import WindowCapture
+    from combatvla.policy import make_policy
     from combatvla.profiles import load_profile
     from combatvla.report import emit
 

@@ -127,17 +127,6 @@ def play_episode(env: gymnasium.Env, policy: Policy, job: Job, *, warm_up: bool 
     )
 
 
-def make_player(name: str, policy: str) -> Policy:
-    """The player of that name; `policy` names the checkpoint of the one called `policy`."""
-    from env.players import PLAYERS as scripted
-
-    if name == "policy":
-        from combatvla.policy.local import load_policy
-
-        return load_policy(policy)
-    return scripted[name]()
-
-
 class Ring:
     """Plays jobs one after the other, and keeps environments and players between them."""
 
@@ -147,9 +136,12 @@ class Ring:
         self.players: dict[str, Policy] = {}
 
     def play(self, job: Job) -> Outcome:
+        from combatvla.policy import make_policy
+        from env.players import make_player
+
         fresh = job.player not in self.players
         if fresh:
-            self.players[job.player] = make_player(job.player, self.policy)
+            self.players[job.player] = make_policy(self.policy) if job.player == "policy" else make_player(job.player)
         player = self.players[job.player]
         return play_episode(self.arena(job.task, player.frames_per_decision > 0), player, job, warm_up=fresh)
 

@@ -180,8 +180,9 @@ def main(argv: list[str]) -> int:
     import numpy as np
 
     from agent.loop import Episode, warm_up
-    from agent.run import make_policy, new_folder, show
+    from agent.run import new_folder, show
     from combatvla.desktop.display import own_display
+    from combatvla.policy import make_policy
     from combatvla.policy.base import Frame
 
     policy = make_policy(args.policy)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from combatvla.errors import UserError
-from combatvla.policy.base import Decision, Frame, Policy
+from combatvla.policy.base import Decision, Frame
 
 EXPLAIN_MS = 90
 """The reason must be told so soon after the picture; the next decision does not wait for it."""
@@ -24,17 +24,6 @@ class Thought(NamedTuple):
     decision: Decision
     took_ms: float
     """From the picture to the plan, the way between the processes included."""
-
-
-def make_policy(name: str) -> Policy:
-    """A scripted player by name, `tiny`, or the policy in a folder. `UserError` when there is none."""
-    from env.players import PLAYERS
-
-    if name in PLAYERS:
-        return PLAYERS[name]()
-    from combatvla.policy.local import load_policy
-
-    return load_policy(name)
 
 
 class Mind:
@@ -117,9 +106,11 @@ class Mind:
 
 def _serve(pipe: Connection, name: str) -> None:
     """The process: answers `Mind` until it closes the pipe."""
+    from env.players import make_player
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C ends the game, and the game ends the policy
     try:
-        policy = make_policy(name)
+        policy = make_player(name)
     except UserError as error:
         pipe.send(error)
         return

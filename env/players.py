@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from combatvla.actions import WAIT_PLAN, Action, Plan
-from combatvla.policy.base import Decision, Frame
+from combatvla.policy import make_policy
+from combatvla.policy.base import Decision, Frame, Policy
 from combatvla.policy.random import RandomPlayer
 
-__all__ = ["PLAYERS", "OraclePlayer", "RandomPlayer", "ReactionPlayer", "best_plan"]
+__all__ = ["PLAYERS", "OraclePlayer", "RandomPlayer", "ReactionPlayer", "best_plan", "make_player"]
 
 A = Action
 Truth = Mapping[str, Any]
@@ -218,6 +219,11 @@ class ReactionPlayer:
 
 PLAYERS = {"random": RandomPlayer, "reaction": ReactionPlayer, "oracle": OraclePlayer}
 """The scripted players by name."""
+
+
+def make_player(name: str) -> Policy:
+    """The scripted player of that name, or else the policy (`combatvla.policy.make_policy`)."""
+    return PLAYERS[name]() if name in PLAYERS else make_policy(name)
 
 
 def _required(truth: Truth | None) -> Truth:
