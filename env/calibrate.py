@@ -14,7 +14,7 @@ import numpy as np
 from combatvla.actions import Plan
 from combatvla.arguments import parse
 from combatvla.errors import UserError
-from combatvla.report import emit, progress, table
+from combatvla.report import around, emit, progress, table, write_between
 from combatvla.stats import mean, wilson_interval
 from env.players import PLAYERS
 
@@ -204,21 +204,6 @@ def markdown(rows: list[dict[str, Any]], fights: int, first_seed: int, latency_m
     return "\n".join(out)
 
 
-def around_table(page: Path) -> tuple[str, str]:
-    """What stands before and behind the table of `page`. `UserError` when it cannot be read or has no such place."""
-    try:
-        text = page.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UserError(f"--write {page}: cannot read the page ({error}); name a text file that exists") from error
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise UserError(
-            f"--write {page}: expected a line {BEGIN} and later a line {END}; put them where the table belongs"
-        )
-    return before + begin, end + after
-
-
 def check_args(args: Args) -> tuple[list[str], list[str]]:
     """The tasks and players that `args` ask for. `UserError` for what cannot be played."""
     from env.tasks import named_tasks
@@ -243,7 +228,7 @@ def main(argv: list[str]) -> int:
     args = parse(Args, argv, "env calibrate")
     asked, players = check_args(args)
     if args.write is not None:
-        around_table(args.write)  # refuses a wrong page before the long run, not after it
+        around(args.write, BEGIN, END)  # refuses a wrong page before the long run, not after it
     seeds = range(TEST_SEED_START, TEST_SEED_START + args.fights)
     chunks = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)]
     jobs = [Job(task, player, chunk, args.latency_ms) for task in asked for player in players for chunk in chunks]
@@ -263,9 +248,7 @@ def main(argv: list[str]) -> int:
     missed = [f"{row['task']} {p}" for row in rows for p, figures in row["players"].items() if not figures["met"]]
     print(f"targets missed: {', '.join(missed) or 'none'}")
     if args.write is not None:
-        before, after = around_table(args.write)
-        text = markdown(rows, args.fights, seeds[0], args.latency_ms)
-        args.write.write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
+        write_between(args.write, BEGIN, END, markdown(rows, args.fights, seeds[0], args.latency_ms))
         print(f"written to {args.write}")
     emit(
         {
