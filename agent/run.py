@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from combatvla.actions import PERIOD_MS
 from combatvla.arguments import parse
 from combatvla.desktop.base import WindowGone
 from combatvla.errors import UserError
@@ -83,7 +84,7 @@ def play(
     *,
     seconds: float,
     seed: int | None = None,
-    period_ms: float = 100.0,
+    period_ms: float = PERIOD_MS,
     dead_man_ms: float = 1000.0,
     stop: Callable[[], bool] = lambda: False,
     on_acted: Callable[[Acted], None] = lambda acted: None,

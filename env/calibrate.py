@@ -18,7 +18,6 @@ from combatvla.report import around, emit, progress, table, write_between
 from combatvla.stats import mean, wilson_interval
 from env.players import PLAYERS
 
-PERIOD_MS = 100
 CHUNK = 20
 """Fights that a process takes at a time."""
 RANDOM_AT_MOST, ORACLE_AT_LEAST = 0.02, 0.95
@@ -85,14 +84,14 @@ def play(job: Job) -> list[Outcome]:
     from env.tasks import load_task
 
     task, player = load_task(job.task), PLAYERS[job.player]()
-    late, period = round(job.latency_ms * TICK_HZ / 1000), round(PERIOD_MS * TICK_HZ / 1000)
+    late = round(job.latency_ms * TICK_HZ / 1000)
     outcomes = []
     for seed in job.seeds:
         fight = Fight(task, seed)
         player.reset(seed)
         while fight.result is None:
             plan = player.decide((), truth=fight.truth() if player.needs_truth else None).plan
-            fight.decide(as_array(plan), late, period)
+            fight.decide(as_array(plan), late)
         taken = fight.damage_taken / task.player.health
         outcomes.append(Outcome(job.task, job.player, fight.result, taken, fight.tick_count / TICK_HZ))
     return outcomes

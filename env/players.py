@@ -16,6 +16,7 @@ from combatvla.actions import WAIT_PLAN, Action, Plan
 from combatvla.policy import make_policy
 from combatvla.policy.base import Decision, Frame, Policy
 from combatvla.policy.random import RandomPlayer
+from env.arena.state import TICK_HZ
 
 __all__ = ["PLAYERS", "OraclePlayer", "RandomPlayer", "ReactionPlayer", "best_plan", "make_player"]
 
@@ -188,11 +189,11 @@ class ReactionPlayer:
     ) -> Decision:
         truth = _required(truth)
         self.past.append(truth)
-        delay_ticks = self.reaction_ms * 60 // 1000
+        delay_ticks = self.reaction_ms * TICK_HZ // 1000
         while len(self.past) > 1 and self.past[1]["tick"] <= truth["tick"] - delay_ticks:
             self.past.popleft()
         seen = self.past[0]
-        lag_ms = (truth["tick"] - seen["tick"]) * 1000 // 60
+        lag_ms = (truth["tick"] - seen["tick"]) * 1000 // TICK_HZ
         # One's own body is felt at once; the rest is seen late.
         shots = [{**s, "eta_ms": max(0, s["eta_ms"] - lag_ms)} for s in seen["shots"]]
         return Decision(
@@ -203,7 +204,7 @@ class ReactionPlayer:
         """The boss as this player takes it to be now."""
         boss = {**seen["boss"], "feint": False}
         if boss["stage"] == "windup":
-            began = seen["tick"] - round(boss["elapsed_ms"] * 60 / 1000)
+            began = seen["tick"] - round(boss["elapsed_ms"] * TICK_HZ / 1000)
             if began != self.windup:
                 self.windup = began
                 spread = 2.2 if boss["kind"] == "delayed" else 1.0

@@ -18,6 +18,7 @@ import numpy as np
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.report import emit, percentile, progress, table
+from env.arena.state import PERIOD_TICKS
 
 WIDTH, HEIGHT = 320, 180
 BATCH = 256
@@ -27,7 +28,7 @@ ROUNDS = 3
 """How often each task is measured; a machine's other work comes and goes."""
 SCENARIO = "deadly_corridor"
 """Of ViZDoom's own, the one that is a fight at close quarters."""
-FRAME_SKIP = 6
+FRAME_SKIP = PERIOD_TICKS
 """Ticks of the game in a decision, the last one drawn, here (60 a second, ten decisions) as in ViZDoom."""
 LEAD_S = 0.02
 """From the call until the workers begin, at one moment."""

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from env.arena.window import ArenaWindow
     from env.mind import Mind
 
-PERIOD_TICKS = 6
-"""The shortest time between two looks, in ticks of the fight: ten a second, as in `combatvla/Arena-v0`."""
-
 
 @dataclass
 class Args:
@@ -69,6 +66,7 @@ class Hands:
 
     def __call__(self, fight: Fight, keys: frozenset[Action]) -> frozenset[Action]:
         from env.arena.fight import TICK_MS
+        from env.arena.state import PERIOD_TICKS
         from env.mind import Thought
 
         if fight is not self._fight:
@@ -98,10 +96,12 @@ class Hands:
 
 def outcome(fight: Fight) -> dict[str, Any]:
     """How a fight went, in figures."""
+    from env.arena.state import TICK_HZ
+
     return {
         "seed": fight.seed,
         "result": fight.result,
-        "seconds": round(fight.tick_count / 60, 1),
+        "seconds": round(fight.tick_count / TICK_HZ, 1),
         "damage_dealt": round(fight.damage_dealt / fight.task.boss.health, 3),
         "damage_taken": round(fight.damage_taken / fight.task.player.health, 3),
     }

@@ -16,6 +16,7 @@ from env.arena.state import (
     FIGHT,
     LONG_AGO,
     NO_MOVE,
+    PERIOD_TICKS,
     PLAYER,
     PLAYER_STATES,
     RESULTS,
@@ -107,7 +108,7 @@ class Fight:
         """Many ticks under the same inputs, given as bits (`to_bits`)."""
         rules.run(self.state, self.table, bits, ticks)
 
-    def decide(self, plan: np.ndarray, thinking: int = 0, period: int = 6) -> None:
+    def decide(self, plan: np.ndarray, thinking: int = 0, period: int = PERIOD_TICKS) -> None:
         """One decision: the plan before goes on for `thinking` ticks, then `plan` (`Plan.to_array`) begins; it lasts
         `max(thinking, period)` ticks. `ValueError`, and nothing has moved, for a plan out of range."""
         thinking_ticks = np.array([thinking])

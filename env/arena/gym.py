@@ -13,21 +13,16 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS
+from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS, PERIOD_MS, PLAN_LENGTH
 from combatvla.errors import UserError
 from env.arena import features, rules
 from env.arena.eyes import Eyes
 from env.arena.fight import Fight, table_for
 from env.arena.jit import jit
 from env.arena.latency import Latency, is_latency, to_thinking_ticks
-from env.arena.state import TICK_HZ, to_ticks
+from env.arena.state import PERIOD_TICKS, TICK_HZ, to_ticks
 from env.rewards import TERMS, Rewards, settle, tally
 from env.tasks import TEST_SEED_START, Task, load_task, profile_of
-
-PERIOD_MS = 100
-"""The shortest time between two decisions: ten a second, as the live agent decides."""
-PERIOD_TICKS = PERIOD_MS * TICK_HZ // 1000
-PLAN_LENGTH = MAX_STEPS * (len(HELD_ACTIONS) + 1)
 
 
 @dataclass(frozen=True)

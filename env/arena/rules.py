@@ -719,7 +719,7 @@ _DURATION_TICKS = np.array([0, *(ms * TICK_HZ // 1000 for ms in DURATIONS_MS)], 
 
 @jit
 def is_plan(array):
-    """Whether `array` int64[MAX_STEPS * (actions + 1)] is in the range of `Plan.to_array`."""
+    """Whether `array` int64[PLAN_LENGTH] is in the range of `Plan.to_array`."""
     for i in range(array.size):
         limit = _DURATION_TICKS.size if i % _WIDTH == _WIDTH - 1 else 2
         if not 0 <= array[i] < limit:
@@ -775,7 +775,7 @@ def decide(fights, tables, which, plans, thinking, period):
     """One decision of many fights, in place. The old plan goes on for `thinking[i]` ticks, then `plans[i]` begins; the
     decision lasts `max(thinking[i], period)` ticks. `tables[which[i]]` is the task of `fights[i]`.
 
-    `plans` int64[N, MAX_STEPS * (actions + 1)] as of `Plan.to_array`, `thinking` int64[N], `which` int64[N]. Returns
+    `plans` int64[N, PLAN_LENGTH] as of `Plan.to_array`, `thinking` int64[N], `which` int64[N]. Returns
     the index of the first plan that is out of range, before anything has moved, or -1.
     """
     for i in range(fights.size):

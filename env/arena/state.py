@@ -11,10 +11,11 @@ import math
 
 import numpy as np
 
-from combatvla.actions import HELD_ACTIONS, MAX_STEPS
+from combatvla.actions import HELD_ACTIONS, MAX_STEPS, PERIOD_MS
 from env.tasks import KINDS, MAX_MOVES, MAX_PHASES, MAX_SHOTS, Task
 
 TICK_HZ = 60
+PERIOD_TICKS = PERIOD_MS * TICK_HZ // 1000
 
 RESULTS = (None, "win", "loss", "timeout")
 PLAYER_STATES = (
