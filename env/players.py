@@ -16,7 +16,7 @@ from combatvla.actions import WAIT_PLAN, Action, Plan
 from combatvla.policy import make_policy
 from combatvla.policy.base import Decision, Frame, Policy
 from combatvla.policy.random import RandomPlayer
-from env.arena.state import TICK_HZ
+from env.arena.state import FLARE_MS, TICK_HZ
 
 __all__ = ["PLAYERS", "OraclePlayer", "RandomPlayer", "ReactionPlayer", "best_plan", "make_player"]
 
@@ -29,8 +29,6 @@ DODGE_AT_MS = 300
 """An impact this near is dodged now: the i-frames then cover it, with up to 200 ms of latency to spare."""
 PARRY_AT_MS = 200
 """An impact this near is blocked now, and so parried, with up to 100 ms of latency to spare."""
-FLARE_MS = 285
-"""The weapon flares this long before a blow lands (`env.arena.marks`), unless the wind-up is a feint."""
 SHOT_MISS_M = 1.1
 """A shot that passes farther off than this is no threat."""
 STRAIGHT = frozenset({"slam", "thrust", "quick", "ranged"})

@@ -15,12 +15,9 @@ from panda3d.core import NodePath, Point3
 from env.arena.canvas import Canvas
 from env.arena.mesh import Color
 from env.arena.rules import SHOT_RADIUS, SHOT_SPREAD
-from env.arena.state import B_STRIKE, B_WINDUP, K_GRAB, K_LEAP, K_RANGED, LANDS_SHORT, TICK_HZ, leap_tick
+from env.arena.state import B_STRIKE, B_WINDUP, FLARE_MS, K_GRAB, K_LEAP, K_RANGED, LANDS_SHORT, TICK_HZ, leap_tick
 from env.arena.strokes import write
 from env.tasks import KINDS, MAX_SHOTS, Move, Task
-
-GLINT_MS = 285
-"""The weapon flares this long before a blow lands: a dodge that begins within the flare is in time."""
 
 KIND_COLORS: dict[str, Color] = {
     "quick": (1.00, 0.92, 0.15),
@@ -260,7 +257,7 @@ class Marks:
             self.sign.show()
         else:
             self.sign.hide()
-        flare = b.stage == B_WINDUP and not b.feint and (b.total - b.t) * 1000 / TICK_HZ <= GLINT_MS
+        flare = b.stage == B_WINDUP and not b.feint and (b.total - b.t) * 1000 / TICK_HZ <= FLARE_MS
         return self.colors[index], flare
 
     def _shots(self, view) -> None:

@@ -46,6 +46,9 @@ B_IDLE, B_WINDUP, B_STRIKE, B_RECOVER, B_BROKEN, B_DOWN = range(len(STAGES))
 K_LEAP, K_GRAB, K_RANGED = KINDS.index("leap"), KINDS.index("grab"), KINDS.index("ranged")
 HIT_LIGHT, HIT_HEAVY, HIT_DEATHBLOW, HIT_PARRIED = range(4)
 
+FLARE_MS = 285
+"""The weapon flares this long before a blow lands, unless the wind-up is a feint: a dodge that begins within the flare
+is in time."""
 LEAP_OFF = 0.55
 """The share of a leap's wind-up after which the boss is in the air."""
 LANDS_SHORT = 1.2

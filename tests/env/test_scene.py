@@ -17,10 +17,10 @@ from panda3d.core import Point2, Point3
 from combatvla.vision import FrameSpec
 from env.arena import rules
 from env.arena.fight import Fight
-from env.arena.marks import GLINT_MS, KIND_COLORS, areas
+from env.arena.marks import KIND_COLORS, areas
 from env.arena.place import STYLES, Surroundings
 from env.arena.render import Renderer
-from env.arena.state import BIT, LONG_AGO, PLAYER_STATES, STAGES, TICK_HZ
+from env.arena.state import BIT, FLARE_MS, LONG_AGO, PLAYER_STATES, STAGES, TICK_HZ
 from env.hud_reader import HudReader
 from env.tasks import KINDS, load_task, profile_of, task_names
 
@@ -236,7 +236,7 @@ def test_the_flare_announces_the_blow_and_not_a_feint(renderer):
         fight.boss.feint = feint
         fight.state["tick"] = 1000  # the boss's name is no longer shown
         picture = renderer.draw(fight)
-        assert renderer.scene.marks.star.is_hidden() == (feint > 0 or left_ms > GLINT_MS)
+        assert renderer.scene.marks.star.is_hidden() == (feint > 0 or left_ms > FLARE_MS)
         return float(np.mean((picture > 225).all(axis=2)))
 
     meant, early, feint = white(150, 0), white(400, 0), white(150, 59)
