@@ -107,6 +107,16 @@ def outcome(fight: Fight) -> dict[str, Any]:
     }
 
 
+def note(fight: Fight, by_seed: dict[int, dict[str, Any]]) -> str:
+    """Adds a fight's outcome, unless its seed has one: a fight begun again after its end counts once. Says it."""
+    row = outcome(fight)
+    again = by_seed.setdefault(fight.seed, row) is not row
+    return (
+        f"seed {row['seed']}: {row['result']} after {row['seconds']:.1f} s, dealt {row['damage_dealt']:.0%}, "
+        f"taken {row['damage_taken']:.0%}{' (fought again: its first outcome counts)' if again else ''}"
+    )
+
+
 def watch(args: Args) -> int:
     from env.play import open_window, parse_size, warn_of_misfit
     from env.tasks import TEST_SEED_START, load_task, profile_of
@@ -120,15 +130,10 @@ def watch(args: Args) -> int:
     seed = TEST_SEED_START if args.seed is None else args.seed
     profile = profile_of(task)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    outcomes: list[dict[str, Any]] = []
+    by_seed: dict[int, dict[str, Any]] = {}
 
     def on_over(fight: Fight) -> None:
-        outcomes.append(row := outcome(fight))
-        print(
-            f"seed {row['seed']}: {row['result']} after {row['seconds']:.1f} s, dealt {row['damage_dealt']:.0%}, "
-            f"taken {row['damage_taken']:.0%}",
-            flush=True,
-        )
+        print(note(fight, by_seed), flush=True)
 
     with ExitStack() as stack:
         from env.mind import Mind
@@ -163,6 +168,7 @@ def watch(args: Args) -> int:
             on_over=on_over,
             on_drawn=warn_of_misfit(window),
         ).run()
+    outcomes = list(by_seed.values())
     wins = sum(row["result"] == "win" for row in outcomes)
     if len(outcomes) > 1:
         table(f"{task.title}, {args.policy}", list(outcomes[0]), [list(row.values()) for row in outcomes])
