@@ -11,13 +11,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from combatvla.actions import WAIT_PLAN, Action, Plan
+from combatvla.actions import PERIOD_MS, WAIT_PLAN, Action, Plan
 from combatvla.desktop.actuator import DEAD_MAN_MS, GUARD_MS, Actuator
 from combatvla.desktop.base import Capture, Injector, WindowGone
 from combatvla.policy.base import Decision, Frame, Policy
 
-PERIOD_MS = 100
-"""The shortest time between two looks, as in `combatvla/Arena-v0`."""
 EXPLAIN_MARGIN_MS = 8
 """An explanation must be done so long before the next look."""
 

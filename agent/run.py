@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from combatvla.actions import PERIOD_MS
 from combatvla.arguments import parse
 from combatvla.desktop.base import WindowGone
 from combatvla.errors import UserError
@@ -83,7 +84,7 @@ def play(
     *,
     seconds: float,
     seed: int | None = None,
-    period_ms: float = 100.0,
+    period_ms: float = PERIOD_MS,
     dead_man_ms: float = 1000.0,
     stop: Callable[[], bool] = lambda: False,
     on_acted: Callable[[Acted], None] = lambda acted: None,
@@ -255,17 +256,6 @@ class Ticker:
             print(line, file=sys.stderr, flush=True)
 
 
-def make_policy(name: str) -> Policy:
-    """The policy of that name or folder. `UserError` when there is none."""
-    if name == "random":
-        from combatvla.policy.random import RandomPlayer
-
-        return RandomPlayer()
-    from combatvla.policy.local import load_policy
-
-    return load_policy(name)
-
-
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "agent run")
     for option in ("seconds", "hz", "dead_man"):
@@ -275,6 +265,7 @@ def main(argv: list[str]) -> int:
     from agent.loop import warm_up
     from combatvla.desktop.base import open_desktop
     from combatvla.desktop.capture import WindowCapture
+    from combatvla.policy import make_policy
     from combatvla.profiles import load_profile
     from combatvla.report import emit
 

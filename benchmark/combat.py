@@ -40,7 +40,7 @@ class Args:
     """
 
     tasks: str = "first"
-    """The fights, separated by commas."""
+    """The fights, names or numbers separated by commas; or all."""
     episodes: int = 20
     """Fights for each player and task."""
     players: str = "policy,random,reaction"
@@ -127,17 +127,6 @@ def play_episode(env: gymnasium.Env, policy: Policy, job: Job, *, warm_up: bool 
     )
 
 
-def make_player(name: str, policy: str) -> Policy:
-    """The player of that name; `policy` names the checkpoint of the one called `policy`."""
-    from env.players import PLAYERS as scripted
-
-    if name == "policy":
-        from combatvla.policy.local import load_policy
-
-        return load_policy(policy)
-    return scripted[name]()
-
-
 class Ring:
     """Plays jobs one after the other, and keeps environments and players between them."""
 
@@ -147,9 +136,12 @@ class Ring:
         self.players: dict[str, Policy] = {}
 
     def play(self, job: Job) -> Outcome:
+        from combatvla.policy import make_policy
+        from env.players import make_player
+
         fresh = job.player not in self.players
         if fresh:
-            self.players[job.player] = make_player(job.player, self.policy)
+            self.players[job.player] = make_policy(self.policy) if job.player == "policy" else make_player(job.player)
         player = self.players[job.player]
         return play_episode(self.arena(job.task, player.frames_per_decision > 0), player, job, warm_up=fresh)
 
@@ -231,17 +223,13 @@ def summarize(outcomes: list[Outcome]) -> dict[str, Any]:
 def check_args(args: Args) -> tuple[list[str], list[str], int]:
     """The players, tasks and first seed that `args` ask for. `UserError` for what cannot be played."""
     from env.play import parse_size
-    from env.tasks import TEST_SEED_START, load_task
+    from env.tasks import TEST_SEED_START, named_tasks
 
     players = [name.strip() for name in args.players.split(",") if name.strip()]
-    tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
+    tasks = named_tasks(args.tasks)
     unknown = [name for name in players if name not in PLAYERS]
     if unknown or not players:
         raise UserError(f"unknown player {', '.join(unknown) or '(none given)'}: expected some of {', '.join(PLAYERS)}")
-    if not tasks:
-        raise UserError("--tasks names no task; give at least one, like --tasks first")
-    for name in tasks:
-        load_task(name)
     for option in ("episodes", "workers"):
         if getattr(args, option) < 1:
             raise UserError(f"--{option} must be at least 1, got {getattr(args, option)}")
@@ -251,7 +239,7 @@ def check_args(args: Args) -> tuple[list[str], list[str], int]:
         raise UserError(
             f"--seed-start {start} lies where training draws its seeds; those held out begin at {TEST_SEED_START}"
         )
-    return list(dict.fromkeys(players)), list(dict.fromkeys(tasks)), start
+    return list(dict.fromkeys(players)), tasks, start
 
 
 def show(players: dict[str, dict[str, Any]], title: str) -> None:

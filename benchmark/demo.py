@@ -100,8 +100,8 @@ def one_fight(
     """
     from agent.run import Seat, Ticker, play
     from combatvla.desktop.base import WindowGone, open_desktop
-    from env.live import TRUTH_FILE, arena_window, find_arena, profile_of
-    from env.tasks import load_task
+    from env.live import TRUTH_FILE, arena_window, find_arena
+    from env.tasks import load_task, profile_of
 
     fought = load_task(task)
     profile = profile_of(fought)
@@ -180,8 +180,9 @@ def main(argv: list[str]) -> int:
     import numpy as np
 
     from agent.loop import Episode, warm_up
-    from agent.run import make_policy, new_folder, show
+    from agent.run import new_folder, show
     from combatvla.desktop.display import own_display
+    from combatvla.policy import make_policy
     from combatvla.policy.base import Frame
 
     policy = make_policy(args.policy)

@@ -40,7 +40,12 @@ DURATIONS_MS = (50, 100, 150, 200, 250, 300, 400, 500, 750, 1000)
 TAP_MS = 100
 """How long a key that is only pressed stays down (menus miss shorter taps)."""
 
+PERIOD_MS = 100
+"""The shortest time between two decisions: ten a second."""
+
 MAX_STEPS = 3
+PLAN_LENGTH = MAX_STEPS * (len(HELD_ACTIONS) + 1)
+"""Of the array that is a plan (`Plan.to_array`)."""
 
 
 def nearest_duration(ms: float) -> int:
@@ -115,10 +120,10 @@ class Plan:
         return frozenset()
 
     def to_array(self) -> np.ndarray:
-        """`int64[MAX_STEPS * (len(HELD_ACTIONS) + 1)]`: per step one bit an action, then the duration's index
+        """`int64[PLAN_LENGTH]`: per step one bit an action, then the duration's index
         (0: no such step, k: `DURATIONS_MS[k - 1]`). No bit set means `wait`."""
         width = len(HELD_ACTIONS) + 1
-        out = np.zeros(MAX_STEPS * width, dtype=np.int64)
+        out = np.zeros(PLAN_LENGTH, dtype=np.int64)
         for i, step in enumerate(self.steps):
             row = out[i * width : (i + 1) * width]
             row[:-1] = [a in step.actions for a in HELD_ACTIONS]
@@ -131,10 +136,8 @@ class Plan:
         as on a keyboard; an array without a step is a tap-long `wait`. `ValueError` for a wrong length or range."""
         flat = np.asarray(array)
         width = len(HELD_ACTIONS) + 1
-        if flat.shape != (MAX_STEPS * width,):
-            raise ValueError(
-                f"expected a plan array of shape ({MAX_STEPS * width},), got {flat.shape}; see Plan.to_array"
-            )
+        if flat.shape != (PLAN_LENGTH,):
+            raise ValueError(f"expected a plan array of shape ({PLAN_LENGTH},), got {flat.shape}; see Plan.to_array")
         if not np.issubdtype(flat.dtype, np.integer):
             raise ValueError(f"expected whole numbers in a plan array, got {flat.dtype}")
         steps = []

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
+
+from combatvla.errors import UserError
 
 
 def percentile(values: Sequence[float], q: float) -> float | None:
@@ -72,6 +76,31 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, 
         out.add_row(*(cell if isinstance(cell, Text) else Text("–" if cell is None else str(cell)) for cell in row))
     # Into a file or a pipe rich would wrap at 80 columns.
     Console(width=None if sys.stdout.isatty() else 140).print(out)
+
+
+def around(page: Path, begin: str, end: str) -> tuple[str, str]:
+    """What stands in `page` up to its line `begin` and from its line `end` on. `UserError` when there are no such
+    lines, or when the page cannot be read and written: ask before a long run, not after it."""
+    try:
+        text = page.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{page}: cannot read the page ({error}); name a text file that exists") from error
+    if not os.access(page, os.W_OK):
+        raise UserError(f"{page}: the page may not be written; allow it, or name another one")
+    before, _, rest = text.partition(f"{begin}\n")
+    _, found, after = rest.partition(end)
+    if not found:
+        raise UserError(f"{page}: expected a line {begin} and below it a line {end}; put them where the text belongs")
+    return f"{before}{begin}\n", f"{end}{after}"
+
+
+def write_between(page: Path, begin: str, end: str, text: str) -> None:
+    """Puts `text` between the lines `begin` and `end` of `page`. `UserError` when it cannot."""
+    before, after = around(page, begin, end)
+    try:
+        page.write_text(f"{before}{text}\n{after}", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{page}: cannot write the page ({error}); name another one") from error
 
 
 @contextmanager

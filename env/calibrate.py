@@ -14,11 +14,10 @@ import numpy as np
 from combatvla.actions import Plan
 from combatvla.arguments import parse
 from combatvla.errors import UserError
-from combatvla.report import emit, progress, table
+from combatvla.report import around, emit, progress, table, write_between
 from combatvla.stats import mean, wilson_interval
 from env.players import PLAYERS
 
-PERIOD_MS = 100
 CHUNK = 20
 """Fights that a process takes at a time."""
 RANDOM_AT_MOST, ORACLE_AT_LEAST = 0.02, 0.95
@@ -85,14 +84,14 @@ def play(job: Job) -> list[Outcome]:
     from env.tasks import load_task
 
     task, player = load_task(job.task), PLAYERS[job.player]()
-    late, period = round(job.latency_ms * TICK_HZ / 1000), round(PERIOD_MS * TICK_HZ / 1000)
+    late = round(job.latency_ms * TICK_HZ / 1000)
     outcomes = []
     for seed in job.seeds:
         fight = Fight(task, seed)
         player.reset(seed)
         while fight.result is None:
             plan = player.decide((), truth=fight.truth() if player.needs_truth else None).plan
-            fight.decide(as_array(plan), late, period)
+            fight.decide(as_array(plan), late)
         taken = fight.damage_taken / task.player.health
         outcomes.append(Outcome(job.task, job.player, fight.result, taken, fight.tick_count / TICK_HZ))
     return outcomes
@@ -204,41 +203,22 @@ def markdown(rows: list[dict[str, Any]], fights: int, first_seed: int, latency_m
     return "\n".join(out)
 
 
-def around_table(page: Path) -> tuple[str, str]:
-    """What stands before and behind the table of `page`. `UserError` when it cannot be read or has no such place."""
-    try:
-        text = page.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise UserError(f"--write {page}: cannot read the page ({error}); name a text file that exists") from error
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise UserError(
-            f"--write {page}: expected a line {BEGIN} and later a line {END}; put them where the table belongs"
-        )
-    return before + begin, end + after
-
-
 def check_args(args: Args) -> tuple[list[str], list[str]]:
     """The tasks and players that `args` ask for. `UserError` for what cannot be played."""
-    from env.tasks import load_task, task_names
+    from env.tasks import named_tasks
 
-    asked = task_names() if args.tasks == "all" else [t.strip() for t in args.tasks.split(",") if t.strip()]
+    asked = named_tasks(args.tasks)
     players = [p.strip() for p in args.players.split(",") if p.strip()]
     unknown = [p for p in players if p not in PLAYERS]
     if unknown or not players:
         raise UserError(f"unknown player {', '.join(unknown) or '(none given)'}: expected some of {', '.join(PLAYERS)}")
-    if not asked:
-        raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
     if args.fights < 1:
         raise UserError(f"--fights must be at least 1, got {args.fights}")
     if args.workers < 0:
         raise UserError(f"--workers must be at least 1, or 0 for one a core, got {args.workers}")
     if not 0 <= args.latency_ms <= 10_000:
         raise UserError(f"--latency-ms must lie in 0 to 10000, got {args.latency_ms:g}")
-    for task in asked:
-        load_task(task)
-    return list(dict.fromkeys(asked)), list(dict.fromkeys(players))
+    return asked, list(dict.fromkeys(players))
 
 
 def main(argv: list[str]) -> int:
@@ -247,7 +227,7 @@ def main(argv: list[str]) -> int:
     args = parse(Args, argv, "env calibrate")
     asked, players = check_args(args)
     if args.write is not None:
-        around_table(args.write)  # refuses a wrong page before the long run, not after it
+        around(args.write, BEGIN, END)  # refuses a wrong page before the long run, not after it
     seeds = range(TEST_SEED_START, TEST_SEED_START + args.fights)
     chunks = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)]
     jobs = [Job(task, player, chunk, args.latency_ms) for task in asked for player in players for chunk in chunks]
@@ -267,9 +247,7 @@ def main(argv: list[str]) -> int:
     missed = [f"{row['task']} {p}" for row in rows for p, figures in row["players"].items() if not figures["met"]]
     print(f"targets missed: {', '.join(missed) or 'none'}")
     if args.write is not None:
-        before, after = around_table(args.write)
-        text = markdown(rows, args.fights, seeds[0], args.latency_ms)
-        args.write.write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
+        write_between(args.write, BEGIN, END, markdown(rows, args.fights, seeds[0], args.latency_ms))
         print(f"written to {args.write}")
     emit(
         {

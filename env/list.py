@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from combatvla.arguments import parse
-from combatvla.errors import UserError
-from combatvla.report import emit, table
+from combatvla.report import emit, table, write_between
 
 if TYPE_CHECKING:
     from env.tasks import Task
@@ -78,20 +77,6 @@ def as_markdown(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def write_into(page: Path, text: str) -> None:
-    """Replaces what stands between the markers of `page`. `UserError` when it cannot be read or has no markers."""
-    try:
-        before, begin, rest = page.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
-        _, end, after = rest.partition(END)
-        if not begin or not end:
-            raise UserError(
-                f"--write {page}: expected a line {BEGIN} and below it a line {END}, where the table belongs"
-            )
-        page.write_text(f"{before}{begin}{text}\n{end}{after}", encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--write {page}: {error}; name a page that exists and may be written") from error
-
-
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "env tasks")
     from env.tasks import load_task, task_names
@@ -120,7 +105,7 @@ def main(argv: list[str]) -> int:
         from env.pictures import write_sheet
 
         sheet = args.write.parent / SHEET
-        write_into(args.write, as_markdown(rows))
+        write_between(args.write, BEGIN, END, as_markdown(rows))
         write_sheet(tasks, sheet)
         print(f"table: {args.write}, picture: {sheet}")
     if args.pictures is not None:

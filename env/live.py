@@ -12,7 +12,7 @@ from pathlib import Path
 
 from combatvla.desktop.base import Desktop, Window
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile
+from combatvla.profiles import GameProfile
 from env.tasks import Task, load_task
 
 START_S = 60.0
@@ -21,13 +21,6 @@ TRUTH_FILE = "truth.jsonl"
 """The log of true states that the game leaves in its folder."""
 SAID_FILE = "game.txt"
 """What the game printed."""
-PROFILES = {"staff": "arena", "blade": "blade"}
-"""Of each rule set, the game profile of its window."""
-
-
-def profile_of(task: Task) -> GameProfile:
-    """Title and keys of the window in which `task` is fought."""
-    return load_profile(PROFILES[task.rules])
 
 
 def warm_rules(task: Task) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from combatvla.errors import UserError
-from combatvla.policy.base import Decision, Frame, Policy
+from combatvla.policy.base import Decision, Frame
 
 EXPLAIN_MS = 90
 """The reason must be told so soon after the picture; the next decision does not wait for it."""
@@ -23,18 +23,7 @@ class Thought(NamedTuple):
 
     decision: Decision
     took_ms: float
-    """From the picture to the plan, the way between the processes included."""
-
-
-def make_policy(name: str) -> Policy:
-    """A scripted player by name, `tiny`, or the policy in a folder. `UserError` when there is none."""
-    from env.players import PLAYERS
-
-    if name in PLAYERS:
-        return PLAYERS[name]()
-    from combatvla.policy.local import load_policy
-
-    return load_policy(name)
+    """From the picture to the plan, the way of the picture to the policy's process included."""
 
 
 class Mind:
@@ -47,34 +36,29 @@ class Mind:
         self._process.start()
         theirs.close()
         self._asked = 0
-        self._asked_ns = 0
         self.busy = False
-        """Whether it thinks about a look, or tells its reason."""
+        """Whether it thinks about a look, or tells its reason: also about one of a fight that is over."""
         self.wants_pictures, self.needs_truth = self._receive()
 
     def begin(self, seed: int) -> None:
         """Another fight; what is still thought about the last one is dropped."""
         self._asked += 1
         self._send(("begin", seed))
-        self.busy = False
 
     def look(self, pixels: np.ndarray | None, truth: dict[str, Any] | None) -> None:
         """Asks for a decision from the picture of the moment, `uint8[H, W, 3]`, or from the true state."""
         self._asked += 1
-        self._asked_ns = time.monotonic_ns()
-        self._send(("look", self._asked, self._asked_ns, None if pixels is None else pixels.shape, truth), pixels)
+        shape = None if pixels is None else pixels.shape
+        self._send(("look", self._asked, time.monotonic_ns(), shape, truth), pixels)
         self.busy = True
 
     def hear(self) -> Thought | str | None:
         """What has come since the last call: a decision, then perhaps its reason; None while it thinks."""
         while self._poll():
             asked, kind, value = self._receive()
-            if asked != self._asked:
-                continue  # about a fight that is over
-            if kind == "decision":
-                return Thought(value, (time.monotonic_ns() - self._asked_ns) / 1e6)
-            self.busy = False
-            if value:
+            if kind == "reason":  # the last word about a look
+                self.busy = False
+            if asked == self._asked and value:  # not about a fight that is over
                 return value
         return None
 
@@ -117,9 +101,11 @@ class Mind:
 
 def _serve(pipe: Connection, name: str) -> None:
     """The process: answers `Mind` until it closes the pipe."""
+    from env.players import make_player
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C ends the game, and the game ends the policy
     try:
-        policy = make_policy(name)
+        policy = make_player(name)
     except UserError as error:
         pipe.send(error)
         return
@@ -136,7 +122,9 @@ def _serve(pipe: Connection, name: str) -> None:
             asked, t_ns, shape, truth = told
             if shape is not None:
                 frames.append(Frame(np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(shape), t_ns))
-            pipe.send((asked, "decision", policy.decide(list(frames), truth=truth)))
+            decision = policy.decide(list(frames), truth=truth)
+            # Timed here: whoever asked may hear of it late, as after a pause.
+            pipe.send((asked, "decision", Thought(decision, (time.monotonic_ns() - t_ns) / 1e6)))
             pipe.send((asked, "reason", explain(deadline_ns=t_ns + EXPLAIN_MS * 1_000_000) if explain else None))
         except (EOFError, OSError):
             return  # the game is over

@@ -12,9 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from combatvla.errors import UserError
 from env.arena.fight import Fight
-from env.arena.marks import GLINT_MS
-from env.arena.rules import LEAP_OFF
-from env.arena.state import STAGES, TICK_HZ, to_ticks
+from env.arena.state import B_WINDUP, FLARE_MS, LEAP_OFF, TICK_HZ, to_ticks
 from env.tasks import Task
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ HEAD, FOOT = 30, 20
 """Pixels above a row of tiles and below each tile, for words."""
 PROGRESS, LEAST = 0.72, 0.45
 """How far the shown wind-ups are: before the flare where that leaves something to see, a leap still on the ground."""
-FLARE_TICKS = round(GLINT_MS * TICK_HZ / 1000)
+FLARE_TICKS = round(FLARE_MS * TICK_HZ / 1000)
 NEAREST, FARTHEST = 2.6, 5.5
 """Metres between the two in a picture, within what the attack is chosen at."""
 BACK, INK, FAINT = (18, 19, 23), (240, 236, 224), (160, 164, 172)
@@ -43,7 +41,7 @@ def winding_up(task: Task, name: str, seed: int = SEED) -> Fight:
     fight.player.x, fight.player.y = 0.0, -distance / 2
     boss = fight.boss
     boss.x, boss.y, boss.facing = 0.0, distance / 2, -math.pi / 2
-    boss.stage, boss.move = STAGES.index("windup"), list(task.boss.moves).index(name)
+    boss.stage, boss.move = B_WINDUP, list(task.boss.moves).index(name)
     boss.hold = round(sum(move.hold) / 2 * TICK_HZ)
     boss.total = to_ticks(move.windup) + boss.hold
     before_flare = boss.total - FLARE_TICKS - 1

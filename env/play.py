@@ -109,8 +109,7 @@ def warn_of_misfit(window: ArenaWindow) -> Callable[[int], None]:
 
 
 def play(args: Args) -> int:
-    from env.live import profile_of
-    from env.tasks import TEST_SEED_START, load_task
+    from env.tasks import TEST_SEED_START, load_task, profile_of
 
     task = load_task(args.task)
     if args.fps < 1:

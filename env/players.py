@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from combatvla.actions import WAIT_PLAN, Action, Plan
-from combatvla.policy.base import Decision, Frame
+from combatvla.policy import make_policy
+from combatvla.policy.base import Decision, Frame, Policy
 from combatvla.policy.random import RandomPlayer
+from env.arena.state import FLARE_MS, TICK_HZ
 
-__all__ = ["PLAYERS", "OraclePlayer", "RandomPlayer", "ReactionPlayer", "best_plan"]
+__all__ = ["PLAYERS", "OraclePlayer", "RandomPlayer", "ReactionPlayer", "best_plan", "make_player"]
 
 A = Action
 Truth = Mapping[str, Any]
@@ -27,8 +29,6 @@ DODGE_AT_MS = 300
 """An impact this near is dodged now: the i-frames then cover it, with up to 200 ms of latency to spare."""
 PARRY_AT_MS = 200
 """An impact this near is blocked now, and so parried, with up to 100 ms of latency to spare."""
-FLARE_MS = 285
-"""The weapon flares this long before a blow lands (`env.arena.marks`), unless the wind-up is a feint."""
 SHOT_MISS_M = 1.1
 """A shot that passes farther off than this is no threat."""
 STRAIGHT = frozenset({"slam", "thrust", "quick", "ranged"})
@@ -187,11 +187,11 @@ class ReactionPlayer:
     ) -> Decision:
         truth = _required(truth)
         self.past.append(truth)
-        delay_ticks = self.reaction_ms * 60 // 1000
+        delay_ticks = self.reaction_ms * TICK_HZ // 1000
         while len(self.past) > 1 and self.past[1]["tick"] <= truth["tick"] - delay_ticks:
             self.past.popleft()
         seen = self.past[0]
-        lag_ms = (truth["tick"] - seen["tick"]) * 1000 // 60
+        lag_ms = (truth["tick"] - seen["tick"]) * 1000 // TICK_HZ
         # One's own body is felt at once; the rest is seen late.
         shots = [{**s, "eta_ms": max(0, s["eta_ms"] - lag_ms)} for s in seen["shots"]]
         return Decision(
@@ -202,7 +202,7 @@ class ReactionPlayer:
         """The boss as this player takes it to be now."""
         boss = {**seen["boss"], "feint": False}
         if boss["stage"] == "windup":
-            began = seen["tick"] - round(boss["elapsed_ms"] * 60 / 1000)
+            began = seen["tick"] - round(boss["elapsed_ms"] * TICK_HZ / 1000)
             if began != self.windup:
                 self.windup = began
                 spread = 2.2 if boss["kind"] == "delayed" else 1.0
@@ -218,6 +218,11 @@ class ReactionPlayer:
 
 PLAYERS = {"random": RandomPlayer, "reaction": ReactionPlayer, "oracle": OraclePlayer}
 """The scripted players by name."""
+
+
+def make_player(name: str) -> Policy:
+    """The scripted player of that name, or else the policy (`combatvla.policy.make_policy`)."""
+    return PLAYERS[name]() if name in PLAYERS else make_policy(name)
 
 
 def _required(truth: Truth | None) -> Truth:

@@ -10,6 +10,7 @@ import numpy as np
 
 from combatvla.errors import UserError
 from env.arena.jit import jit
+from env.arena.state import LOSS, WIN
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ def tally(fights, tables, task_index, amounts):
         full = table.player.health
         amounts[i, 0] = fight.damage_dealt / table.boss.health
         amounts[i, 1] = fight.damage_taken / full
-        amounts[i, 2] = fight.result == 1
-        amounts[i, 3] = fight.result == 2
+        amounts[i, 2] = fight.result == WIN
+        amounts[i, 3] = fight.result == LOSS
         offered = (table.player.heals - fight.player.heals) * table.player.heal_amount
         amounts[i, 4] = (offered - fight.healed) / full
         amounts[i, 5] = fight.tick / table.time_limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections import Counter
@@ -82,7 +83,7 @@ def resident_mb() -> float | None:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
         return None
-    return pages * 4096 / 1e6
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 @dataclass
@@ -187,6 +188,19 @@ def memory_growth_mb(memory: list[tuple[int, float]]) -> float | None:
     return max(quarters[3]) - max(quarters[1]) if quarters[1] else None
 
 
+def play_up_to(task: Task, seed: int, ticks: int) -> tuple[Fight, int]:
+    """A fight under random inputs of that seed after so many ticks, or at its end; and how many it has had."""
+    from env.arena.fight import Fight
+
+    fight, rng = Fight(task, seed), random.Random(seed)
+    set_scene(fight, rng)
+    held, began = inputs(rng), fight.tick_count
+    while fight.result is None and (left := began + ticks - fight.tick_count) > 0:
+        bits, span = next(held)
+        fight.run(bits, min(span, left))
+    return fight, fight.tick_count - began
+
+
 def play_on(fight: Fight, seed: int) -> list[bytes]:
     """The states of `fight` under random inputs of that seed."""
     held, states = inputs(random.Random(seed)), []
@@ -199,7 +213,8 @@ def play_on(fight: Fight, seed: int) -> list[bytes]:
 
 def replay_points(tasks: list[Task], points: int, rng: random.Random, advance: Advance) -> dict[str, Any]:
     """Saves fights at random moments, plays on, restores, and plays on with the same inputs: in the same fight, and in
-    a new one. Of every tenth the pictures are compared too. Counts what differed; times save with restore."""
+    a new one; all three must be the same. Of every tenth the pictures are compared too. Counts what differed; times
+    save with restore."""
     from env.arena.fight import Fight
     from env.arena.render import Renderer
 
@@ -207,16 +222,10 @@ def replay_points(tasks: list[Task], points: int, rng: random.Random, advance: A
     differing, pictures, took_us = 0, 0, []
     for point in range(points):
         task, seed = tasks[point % len(tasks)], rng.randrange(1 << 31)
-        fight = Fight(task, seed)
-        set_scene(fight, rng)
-        held, until = inputs(rng), fight.tick_count + rng.randrange(60, 1800)
+        fight, played = play_up_to(task, seed, rng.randrange(60, 1800))
+        if fight.result is not None:
+            fight, _ = play_up_to(task, seed, rng.randrange(played))  # the same fight, before its end
         saved = fight.save()
-        while fight.tick_count < until:
-            fight.run(*next(held))
-            if fight.result is not None:
-                break
-            saved = fight.save()
-        fight.restore(saved)
         first = play_on(fight, seed)
         drawn = mine.draw(fight) if point % 10 == 0 else None
         began = time.perf_counter()
@@ -257,11 +266,9 @@ def unseen(tasks: list[Task], seen: set[tuple[str, int, int]]) -> list[str]:
 
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "env soak")
-    from env.tasks import load_task, task_names
+    from env.tasks import load_task, named_tasks
 
-    names = task_names() if args.tasks == "all" else [t.strip() for t in args.tasks.split(",") if t.strip()]
-    if not names:
-        raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
+    names = named_tasks(args.tasks)
     if args.ticks < 1 or args.points < 0:
         raise UserError(f"expected --ticks from 1 and --points from 0 on, got {args.ticks} and {args.points}")
     tasks, rng = [load_task(name) for name in names], random.Random(args.seed)

@@ -19,6 +19,7 @@ import numpy as np
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.report import emit, percentile, progress, table
+from env.arena.state import PERIOD_TICKS
 
 WIDTH, HEIGHT = 320, 180
 BATCH = 256
@@ -28,7 +29,7 @@ ROUNDS = 3
 """How often each task is measured; a machine's other work comes and goes."""
 SCENARIO = "deadly_corridor"
 """Of ViZDoom's own, the one that is a fight at close quarters."""
-FRAME_SKIP = 6
+FRAME_SKIP = PERIOD_TICKS
 """Ticks of the game in a decision, the last one drawn, here (60 a second, ten decisions) as in ViZDoom."""
 LEAD_S = 0.02
 """From the call until the workers begin, at one moment."""
@@ -320,15 +321,10 @@ def summarize(turns: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    from env.tasks import load_task, task_names
+    from env.tasks import named_tasks
 
     args = parse(Args, argv, "env speed")
-    asked = task_names() if args.tasks == "all" else [t.strip() for t in args.tasks.split(",") if t.strip()]
-    tasks = list(dict.fromkeys(asked))
-    for name in tasks:
-        load_task(name)
-    if not tasks:
-        raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
+    tasks = named_tasks(args.tasks)
     if not 0 < args.seconds <= 86_400:
         raise UserError(f"--seconds must lie above 0 and be at most 86400, got {args.seconds:g}")
     doom = has_vizdoom()

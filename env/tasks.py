@@ -14,6 +14,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from combatvla.errors import UserError, reason
+from combatvla.profiles import GameProfile, load_profile
 from env.arena.look import GESTURES, BossLook, Place
 
 TEST_SEED_START = 1_000_000
@@ -157,6 +158,10 @@ class BossStats(_Strict):
         return self
 
 
+PROFILES = {"staff": "arena", "blade": "blade"}
+"""Of each rule set, the game profile of its window."""
+
+
 class Task(_Strict):
     """One fight."""
 
@@ -216,6 +221,17 @@ def task_names() -> list[str]:
     return list(_shipped())
 
 
+def named_tasks(text: str) -> list[str]:
+    """What `--tasks` asks for: "all", or names, numbers and paths separated by commas, each for `load_task`, once and
+    in their order. `UserError` when there is none, or when one is unknown or malformed."""
+    names = task_names() if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
+    for name in names:
+        load_task(name)
+    return list(dict.fromkeys(names))
+
+
 def load_task(name: str) -> Task:
     """A shipped task by name or number, or one from a `.yaml` path. `UserError` when it is unknown or malformed."""
     if name.endswith((".yaml", ".yml")) and Path(name).is_file():
@@ -228,3 +244,8 @@ def load_task(name: str) -> Task:
         f"unknown task {name!r}: expected one of {', '.join(tasks)}, a number from 1 to {len(tasks)}, "
         "or the path of a task file (.yaml)"
     )
+
+
+def profile_of(task: Task) -> GameProfile:
+    """Title and keys of the window in which `task` is fought."""
+    return load_profile(PROFILES[task.rules])

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from env.arena.window import ArenaWindow
     from env.mind import Mind
 
-PERIOD_TICKS = 6
-"""The shortest time between two looks, in ticks of the fight: ten a second, as in `combatvla/Arena-v0`."""
-
 
 @dataclass
 class Args:
@@ -69,6 +66,7 @@ class Hands:
 
     def __call__(self, fight: Fight, keys: frozenset[Action]) -> frozenset[Action]:
         from env.arena.fight import TICK_MS
+        from env.arena.state import PERIOD_TICKS
         from env.mind import Thought
 
         if fight is not self._fight:
@@ -98,19 +96,30 @@ class Hands:
 
 def outcome(fight: Fight) -> dict[str, Any]:
     """How a fight went, in figures."""
+    from env.arena.state import TICK_HZ
+
     return {
         "seed": fight.seed,
         "result": fight.result,
-        "seconds": round(fight.tick_count / 60, 1),
+        "seconds": round(fight.tick_count / TICK_HZ, 1),
         "damage_dealt": round(fight.damage_dealt / fight.task.boss.health, 3),
         "damage_taken": round(fight.damage_taken / fight.task.player.health, 3),
     }
 
 
+def note(fight: Fight, by_seed: dict[int, dict[str, Any]]) -> str:
+    """Adds a fight's outcome, unless its seed has one: a fight begun again after its end counts once. Says it."""
+    row = outcome(fight)
+    again = by_seed.setdefault(fight.seed, row) is not row
+    return (
+        f"seed {row['seed']}: {row['result']} after {row['seconds']:.1f} s, dealt {row['damage_dealt']:.0%}, "
+        f"taken {row['damage_taken']:.0%}{' (fought again: its first outcome counts)' if again else ''}"
+    )
+
+
 def watch(args: Args) -> int:
-    from env.live import profile_of
     from env.play import open_window, parse_size, warn_of_misfit
-    from env.tasks import TEST_SEED_START, load_task
+    from env.tasks import TEST_SEED_START, load_task, profile_of
 
     task = load_task(args.task)
     width, height = parse_size(args.size)
@@ -121,15 +130,10 @@ def watch(args: Args) -> int:
     seed = TEST_SEED_START if args.seed is None else args.seed
     profile = profile_of(task)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    outcomes: list[dict[str, Any]] = []
+    by_seed: dict[int, dict[str, Any]] = {}
 
     def on_over(fight: Fight) -> None:
-        outcomes.append(row := outcome(fight))
-        print(
-            f"seed {row['seed']}: {row['result']} after {row['seconds']:.1f} s, dealt {row['damage_dealt']:.0%}, "
-            f"taken {row['damage_taken']:.0%}",
-            flush=True,
-        )
+        print(note(fight, by_seed), flush=True)
 
     with ExitStack() as stack:
         from env.mind import Mind
@@ -164,6 +168,7 @@ def watch(args: Args) -> int:
             on_over=on_over,
             on_drawn=warn_of_misfit(window),
         ).run()
+    outcomes = list(by_seed.values())
     wins = sum(row["result"] == "win" for row in outcomes)
     if len(outcomes) > 1:
         table(f"{task.title}, {args.policy}", list(outcomes[0]), [list(row.values()) for row in outcomes])

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from combatvla.actions import MOVES, WAIT_PLAN, Action, Plan
+from combatvla.actions import MOVES, PLAN_LENGTH, WAIT_PLAN, Action, Plan
 from combatvla.errors import UserError
 from env.arena import rules
 from env.arena.fight import Fight
-from env.arena.gym import PLAN_LENGTH
 from env.arena.latency import is_latency, to_thinking_ticks
 from env.arena.state import RESULTS, to_ticks
 

@@ -15,7 +15,7 @@ import cv2
 import gymnasium as gym
 import numpy as np
 
-from combatvla.actions import TAP_MS, WAIT_PLAN, Action, Plan
+from combatvla.actions import PERIOD_MS, PLAN_LENGTH, TAP_MS, WAIT_PLAN, Action, Plan
 from combatvla.desktop.actuator import Actuator
 from combatvla.desktop.base import Desktop, Window, WindowGone, open_desktop
 from combatvla.desktop.capture import WindowCapture
@@ -24,7 +24,7 @@ from combatvla.errors import UserError
 from combatvla.policy.base import Frame
 from combatvla.profiles import load_profile
 from env.arena.eyes import Eyes
-from env.arena.gym import PERIOD_MS, PLAN_LENGTH, action_space, checked_plans
+from env.arena.gym import action_space, checked_plans
 from env.arena.state import TICK_HZ
 from env.hud_reader import HudReader, HudScore, Reading, picture_of
 from env.rewards import Rewards

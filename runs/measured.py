@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
+
+from combatvla.errors import UserError
+from combatvla.report import write_between
 
 BEGIN, END = "<!-- RESULTS: written by runs/measure.sh -->", "<!-- /RESULTS -->"
 
@@ -80,11 +82,10 @@ def section(parts: dict[str, dict]) -> str:
 def main() -> None:
     folder, readme = Path(sys.argv[1]), Path(sys.argv[2])
     parts = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-    text = readme.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.S)
-    if not pattern.search(text):
-        sys.exit(f"{readme} has no section between {BEGIN} and {END}")
-    readme.write_text(pattern.sub(lambda _: f"{BEGIN}\n{section(parts)}\n{END}", text), encoding="utf-8")
+    try:
+        write_between(readme, BEGIN, END, section(parts))
+    except UserError as error:
+        sys.exit(str(error))
     print(f"wrote {', '.join(sorted(parts))} into {readme}")
 
 

@@ -1,7 +1,7 @@
 """Why a plan makes sense, in one short sentence, from a game's true state.
 
 The words are few and fixed: the sentence names what a fighter must see (the enemy's move and how soon it lands, the
-distance, the own health and stamina), so that learning to write it is learning to see.
+distance, the own health, and the own stamina or posture), so that learning to write it is learning to see.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _VERBS = {
 def explain(truth: Mapping[str, Any], plan: Plan) -> str:
     """One sentence for a plan of the moment `truth` (see `Fight.truth`). Its last words name the first step."""
     player, boss = truth["player"], truth["boss"]
-    health, stamina = _level(player["health"]), _level(player["stamina"])
-    return f"{_enemy(boss)}, {_distance(truth['distance'])}; health {health}, stamina {stamina}: {intent(plan)}."
+    strength = _strength(truth)
+    body = f"health {_level(player['health'])}, {strength} {_level(player[strength])}"
+    return f"{_enemy(boss)}, {_distance(truth['distance'])}; {body}: {intent(plan)}."
 
 
 def intent(plan: Plan) -> str:
@@ -57,6 +58,12 @@ def _distance(metres: float) -> str:
     return "in reach" if metres <= IN_REACH_M else "near" if metres <= NEAR_M else "far"
 
 
+def _strength(truth: Mapping[str, Any]) -> str:
+    """What limits the fighter besides its health: its stamina, or under the blade rules its posture, which breaks when
+    it is full."""
+    return "posture" if truth.get("rules") == "blade" else "stamina"
+
+
 def _level(share: float) -> str:
     return "low" if share <= 0.3 else "half" if share <= 0.6 else "high"
 
@@ -64,13 +71,14 @@ def _level(share: float) -> str:
 def questions(truth: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Questions about the moment with their true answers: extra supervision for the eyes."""
     player, boss = truth["player"], truth["boss"]
-    impact = boss["impact_ms"]
+    impact, strength = boss["impact_ms"], _strength(truth)
+    how_much = "How much stamina is left?" if strength == "stamina" else "How full is the posture?"
     return [
         ("What does the enemy do?", _enemy(boss)),
         ("How soon does the blow land?", "no blow" if impact < 0 else f"{min(9, impact // 100)} tenths"),
         ("How far is the enemy?", _distance(truth["distance"])),
         ("How much health is left?", f"{round(player['health'] * 10)} tenths"),
-        ("How much stamina is left?", f"{round(player['stamina'] * 10)} tenths"),
+        (how_much, f"{round(player[strength] * 10)} tenths"),
         ("How many heals are left?", str(player["heals"])),
         ("Is the skill ready?", "yes" if player["skill_ready"] else "no"),
         ("What am I doing?", player["state"]),

@@ -155,9 +155,9 @@ def main(argv: list[str]) -> int:
     from rich.console import Console
 
     from combatvla.desktop import open_desktop
-    from env.live import START_S, TRUTH_FILE, arena_window, find_arena, profile_of
+    from env.live import START_S, TRUTH_FILE, arena_window, find_arena
     from env.players import ReactionPlayer
-    from env.tasks import TEST_SEED_START, load_task
+    from env.tasks import TEST_SEED_START, load_task, profile_of
     from tracker.record import Recorder
 
     args = parse(Args, argv, "tracker demonstrate")

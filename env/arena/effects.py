@@ -10,21 +10,30 @@ import math
 import numpy as np
 from panda3d.core import NodePath, Point3, TransparencyAttrib
 
-from env.arena.canvas import Canvas
-from env.arena.marks import KIND_COLORS, STRIKE, lay, mixed, star
-from env.arena.mesh import Color
-from env.arena.rules import HEAVY_REACH, K_LEAP, LIGHT_REACH, POSTURE_PAUSE
-from env.arena.state import PLAYER_STATES, STAGES
-from env.arena.strokes import write
+from env.arena.marks import KIND_COLORS, lay, mixed, star
+from env.arena.rules import HEAVY_REACH, LIGHT_REACH, POSTURE_PAUSE
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Color
+from env.arena.shapes.strokes import write
+from env.arena.state import (
+    B_BROKEN,
+    B_RECOVER,
+    B_STRIKE,
+    HIT_DEATHBLOW,
+    HIT_LIGHT,
+    HIT_PARRIED,
+    K_LEAP,
+    P_BLOCK,
+    P_CHARGE,
+    P_HEAVY,
+    P_LIGHT,
+)
 from env.tasks import KINDS, Task
 
 HURT_NUMBER: Color = (1.0, 0.25, 0.20)
 NUMBER_TICKS, HURT_TICKS, SPARK_TICKS, PARRY_TICKS, HEAL_TICKS, RING_TICKS, SLASH_TICKS = 42, 20, 9, 16, 34, 14, 16
-SWINGS = {"light": (0.30, 0.62), "heavy": (0.50, 0.72)}
+SWINGS = {P_LIGHT: (0.30, 0.62), P_HEAVY: (0.50, 0.72)}
 """The share of each state in which its trail is seen."""
-RECOVER, BROKEN = STAGES.index("recover"), STAGES.index("broken")
-DEATHBLOW_HIT, PARRIED_HIT = 2, 3
-"""`hit_kind` of the boss."""
 
 
 def _see_through(node: NodePath, parent: NodePath) -> NodePath:
@@ -108,8 +117,8 @@ class Effects:
         self.task, self.parent, self.height = task, parent, height
         moves = task.boss.moves.values()
         self.swings = {
-            "light": _see_through(_swoosh(LIGHT_REACH - 0.3, 1.3, 130, (1.0, 0.97, 0.78)), parent),
-            "heavy": _see_through(_swoosh(HEAVY_REACH - 0.2, 1.3, 110, (1.0, 0.74, 0.28)), parent),
+            P_LIGHT: _see_through(_swoosh(LIGHT_REACH - 0.3, 1.3, 130, (1.0, 0.97, 0.78)), parent),
+            P_HEAVY: _see_through(_swoosh(HEAVY_REACH - 0.2, 1.3, 110, (1.0, 0.74, 0.28)), parent),
         }
         self.trails = [self._trail(m) for m in moves]
         self.leaps = [KINDS.index(m.kind) == K_LEAP for m in moves]
@@ -203,12 +212,12 @@ class Effects:
         # Between the two, on the side of the fighter: where blows meet.
         share = min(0.5, self.task.boss.radius / d)
         between = Point3(b.x + dx * share, b.y + dy * share, 0.5 * min(self.height, 2.8))
-        if b.hit_t < NUMBER_TICKS and b.hit_kind != PARRIED_HIT and b.hit_damage > 0:
-            color = (1.0, 0.94, 0.75) if b.hit_kind == 0 else (1.0, 0.66, 0.20)
+        if b.hit_t < NUMBER_TICKS and b.hit_kind != HIT_PARRIED and b.hit_damage > 0:
+            color = (1.0, 0.94, 0.75) if b.hit_kind == HIT_LIGHT else (1.0, 0.66, 0.20)
             over = Point3(b.x + dy / d * 0.9, b.y - dx / d * 0.9, self.height * 0.72)
-            self._number(b.hit_damage, color, over, b.hit_t, camera, 0.042 if b.hit_kind == 0 else 0.055)
+            self._number(b.hit_damage, color, over, b.hit_t, camera, 0.042 if b.hit_kind == HIT_LIGHT else 0.055)
             if b.hit_t < SPARK_TICKS:
-                self._put(self.spark, between, (0.7 if b.hit_kind == 0 else 1.1) * (1 - b.hit_t / SPARK_TICKS))
+                self._put(self.spark, between, (0.7 if b.hit_kind == HIT_LIGHT else 1.1) * (1 - b.hit_t / SPARK_TICKS))
         if p.hit_t < NUMBER_TICKS and p.hit_damage > 0:
             at = Point3(p.x + dy / d * 0.5, p.y - dx / d * 0.5, 1.9)
             self._number(p.hit_damage, HURT_NUMBER, at, p.hit_t, camera, 0.050)
@@ -217,23 +226,23 @@ class Effects:
         guard = Point3(p.x - dx / d * 0.7, p.y - dy / d * 0.7, 1.25)
         if p.parry_t < PARRY_TICKS:
             self._put(self.clash, guard, 1.35 * (1 - p.parry_t / PARRY_TICKS) ** 0.5)
-        elif PLAYER_STATES[p.state] == "block" and p.pause > POSTURE_PAUSE - SPARK_TICKS:
+        elif p.state == P_BLOCK and p.pause > POSTURE_PAUSE - SPARK_TICKS:
             self._put(self.spark, guard, 0.8 * (1 - (POSTURE_PAUSE - p.pause) / SPARK_TICKS))
-        if b.hit_kind == DEATHBLOW_HIT and b.hit_t < SLASH_TICKS:
+        if b.hit_kind == HIT_DEATHBLOW and b.hit_t < SLASH_TICKS:
             self._put(self.slash, (0, 0, 0), 1 + b.hit_t / SLASH_TICKS)
 
     def _of_player(self, view, heading: float, tip: Point3) -> None:
-        p, state = view.player, PLAYER_STATES[view.player.state]
-        if state in SWINGS and p.total:
-            low, high = SWINGS[state]
+        p = view.player
+        if p.state in SWINGS and p.total:
+            low, high = SWINGS[p.state]
             if low <= p.t / p.total <= high:
-                node = self.swings[state]
+                node = self.swings[p.state]
                 self._put(node, (p.x, p.y, 1.0), 1, 1 - 0.6 * (p.t / p.total - low) / (high - low))
-                if state == "heavy":
+                if p.state == P_HEAVY:
                     node.set_hpr(heading, 20, 80)
                 else:
                     node.set_hpr(heading, 8, -14 if p.swings % 2 else 194)
-        elif state == "charge":
+        elif p.state == P_CHARGE:
             self._put(self.charge, tip, 0.16 + min(0.34, p.charge / 160))
         if p.heal_t < HEAL_TICKS:
             s = p.heal_t / HEAL_TICKS
@@ -244,19 +253,19 @@ class Effects:
         b = view.boss
         if b.frozen:
             self._put(self.ice, (b.x, b.y, 0), self.task.boss.radius * 1.25)
-        if b.stage == BROKEN:
+        if b.stage == B_BROKEN:
             self._put(self.open, (b.x, b.y, 0.42 * min(self.height, 3.0)), 0.55 + 0.1 * math.sin(b.t * 0.35))
         if b.move < 0:
             return
-        after = b.t if b.stage == RECOVER else -1
+        after = b.t if b.stage == B_RECOVER else -1
         trail = self.trails[b.move]
-        if trail is not None and (b.stage == STRIKE or 0 <= after < 7):
+        if trail is not None and (b.stage == B_STRIKE or 0 <= after < 7):
             kind = self.task_kind(b.move)
             high = self.height * (0.34 if kind != "thrust" else 0.42)
-            self._put(trail, (b.x, b.y, high), 1, 1.0 if b.stage == STRIKE else 1 - after / 7)
+            self._put(trail, (b.x, b.y, high), 1, 1.0 if b.stage == B_STRIKE else 1 - after / 7)
             trail.set_hpr(heading, 12 if kind in ("slam", "quick", "delayed") else 0, 
                           {"slam": 88, "delayed": 80, "quick": 50}.get(kind, 6))  # fmt: skip
-        if self.leaps[b.move] and (b.stage == STRIKE or 0 <= after < RING_TICKS):
+        if self.leaps[b.move] and (b.stage == B_STRIKE or 0 <= after < RING_TICKS):
             s = (max(0, after) + 2) / (RING_TICKS + 2)
             self._put(self.shock, (b.x, b.y, 0), self.reaches[b.move] * (0.55 + 0.6 * s), 1 - 0.9 * s)
 

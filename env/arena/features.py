@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from env.arena.jit import jit
-from env.arena.state import LEAP_OFF, PLAYER_STATES, STAGES, TICK_HZ
+from env.arena.state import B_WINDUP, K_LEAP, LEAP_OFF, PLAYER_STATES, STAGES, TICK_HZ
 from env.tasks import KINDS, MAX_SHOTS
 
 LIMIT = 10.0
@@ -29,7 +29,6 @@ FEATURES: tuple[str, ...] = (
 """What stands at each index of the truth vector. The last three groups are one-hot (all zero for no move)."""
 
 _N_STATES, _N_STAGES = len(PLAYER_STATES), len(STAGES)
-_LEAP, _WINDUP = KINDS.index("leap"), STAGES.index("windup")
 
 
 @jit
@@ -60,7 +59,7 @@ def observe(fights, tables, which, out):
         o[23] = b.feint > 0
         if b.move >= 0:
             m = t.moves[b.move]
-            if m.kind == _LEAP and (b.stage != _WINDUP or b.t > b.total * LEAP_OFF):  # it is in the air, or has landed
+            if m.kind == K_LEAP and (b.stage != B_WINDUP or b.t > b.total * LEAP_OFF):  # in the air, or landed
                 tx, ty = b.target_x - p.x, b.target_y - p.y
                 o[24], o[25] = (tx * fx + ty * fy) / 10, (tx * fy - ty * fx) / 10
             o[26], o[27], o[28] = m.reach / 10, m.half_arc / math.pi, m.step / 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from env.arena.state import (
     FIGHT,
     LONG_AGO,
     NO_MOVE,
+    PERIOD_TICKS,
     PLAYER,
     PLAYER_STATES,
     RESULTS,
@@ -34,17 +36,33 @@ View = namedtuple("View", FIGHT.names)
 """A fight's state as plain numbers, named as in `env.arena.state`."""
 
 TICK_MS = 1000 / TICK_HZ
-_ONE = np.zeros(1, np.int64)
-_tables: dict[int, tuple[Task, np.ndarray]] = {}
+_FIRST = np.zeros(1, np.int64)
+
+
+class _Known(NamedTuple):
+    """What is made once a task."""
+
+    task: Task
+    """Held, so that its id stays its own."""
+    table: np.ndarray
+    names: list[str]
+    """The moves' names by index; "none" stands last, where NO_MOVE finds it."""
+
+
+_known: dict[int, _Known] = {}
+
+
+def _of(task: Task) -> _Known:
+    known = _known.get(id(task))
+    if known is None:
+        known = _known[id(task)] = _Known(task, table_of(task), [*task.boss.moves, "none"])
+        known.table.flags.writeable = False
+    return known
 
 
 def table_for(task: Task) -> np.ndarray:
     """`table_of(task)`, made once a task. Read only."""
-    known = _tables.get(id(task))
-    if known is None:
-        known = _tables[id(task)] = (task, table_of(task))  # holding the task keeps its id its own
-        known[1].flags.writeable = False
-    return known[1]
+    return _of(task).table
 
 
 class Fight:
@@ -90,11 +108,11 @@ class Fight:
         """Many ticks under the same inputs, given as bits (`to_bits`)."""
         rules.run(self.state, self.table, bits, ticks)
 
-    def decide(self, plan: np.ndarray, thinking: int = 0, period: int = 6) -> None:
+    def decide(self, plan: np.ndarray, thinking: int = 0, period: int = PERIOD_TICKS) -> None:
         """One decision: the plan before goes on for `thinking` ticks, then `plan` (`Plan.to_array`) begins; it lasts
         `max(thinking, period)` ticks. `ValueError`, and nothing has moved, for a plan out of range."""
         thinking_ticks = np.array([thinking])
-        if rules.decide(self.state, self.table, _ONE, plan[None], thinking_ticks, period) != -1:
+        if rules.decide(self.state, self.table, _FIRST, plan[None], thinking_ticks, period) != -1:
             Plan.from_array(plan)  # says what is wrong
             raise AssertionError(f"refused, yet a plan: {plan}")
 
@@ -161,7 +179,7 @@ class Fight:
         """
         v, task = self.read(), self.task
         p, b = v.player, v.boss
-        name = _names(task)[b.move]
+        name = _of(task).names[b.move]
         move: Move | None = task.boss.moves.get(name)
         stage = "frozen" if b.frozen else STAGES[b.stage]
         distance = math.hypot(b.x - p.x, b.y - p.y)
@@ -182,8 +200,6 @@ class Fight:
                 "state": PLAYER_STATES[p.state],
                 "progress": round(p.t / p.total, 4) if p.total else 0.0,
                 "busy_ms": round((p.total - p.t) * TICK_MS) if p.total else 0,
-                "charge_ms": round(p.t * TICK_MS) if PLAYER_STATES[p.state] == "charge" else 0,
-                "guard_ms": round(p.guard * TICK_MS),
                 "invulnerable": p.invulnerable > 0,
             },
             "boss": {
@@ -230,14 +246,3 @@ def _shot(shot: ShotView, p: PlayerView) -> dict:
         "miss_m": round(abs(dx * shot.vy - dy * shot.vx) / speed, 3),
         "coming": along > 0 and along / speed <= shot.left,
     }
-
-
-_move_names: dict[int, tuple[Task, list[str]]] = {}
-
-
-def _names(task: Task) -> list[str]:
-    """The moves' names by index; "none" stands last, where NO_MOVE finds it."""
-    known = _move_names.get(id(task))
-    if known is None:
-        known = _move_names[id(task)] = (task, [*task.boss.moves, "none"])
-    return known[1]

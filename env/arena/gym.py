@@ -13,21 +13,16 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS
+from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS, PERIOD_MS, PLAN_LENGTH
 from combatvla.errors import UserError
 from env.arena import features, rules
 from env.arena.eyes import Eyes
 from env.arena.fight import Fight, table_for
 from env.arena.jit import jit
 from env.arena.latency import Latency, is_latency, to_thinking_ticks
-from env.arena.state import TICK_HZ, to_ticks
+from env.arena.state import PERIOD_TICKS, TICK_HZ, to_ticks
 from env.rewards import TERMS, Rewards, settle, tally
-from env.tasks import TEST_SEED_START, Task, load_task
-
-PERIOD_MS = 100
-"""The shortest time between two decisions: ten a second, as the live agent decides."""
-PERIOD_TICKS = PERIOD_MS * TICK_HZ // 1000
-PLAN_LENGTH = MAX_STEPS * (len(HELD_ACTIONS) + 1)
+from env.tasks import TEST_SEED_START, Task, load_task, profile_of
 
 
 @dataclass(frozen=True)
@@ -180,10 +175,9 @@ class ArenaEnv(gym.Env):
     def _show(self) -> None:
         """Draws the moment into the window, a tick after the last one. Once the window is closed it does nothing."""
         if self._window is None:
-            from combatvla.profiles import load_profile
             from env.arena.window import ArenaWindow
 
-            profile = load_profile("arena" if self.task.rules == "staff" else "blade")
+            profile = profile_of(self.task)
             title, eyes = f"{profile.title} – {self.task.title}", self.eyes
             self._window = ArenaWindow(title, eyes.width, eyes.height, profile, self.task.rules)
         if not self._window.open:

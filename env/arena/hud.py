@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from panda3d.core import Camera, NodePath, OrthographicLens
 
-from env.arena.canvas import Canvas
-from env.arena.mesh import Color
-from env.arena.state import RESULTS, TICK_HZ
-from env.arena.strokes import strokes, write
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Color
+from env.arena.shapes.strokes import strokes, write
+from env.arena.state import RESULTS, TICK_HZ, WIN
 from env.tasks import Task
 
 BACK: Color = (0.04, 0.04, 0.05)
@@ -153,7 +153,7 @@ class Hud:
         if self.blade:
             self.boss_posture.show(b.posture / task.boss.posture)
             self.posture.show(p.posture / task.player.posture)
-            self._light("lives", self.dots, len(task.boss.phases) - b.phase if view.result != 1 else 0)
+            self._light("lives", self.dots, len(task.boss.phases) - b.phase if view.result != WIN else 0)
         else:
             self.stamina.show(max(0.0, p.stamina) / task.player.stamina)
             self._cooldown(1 - p.cooldown / max(1.0, task.player.skill_cooldown * TICK_HZ))

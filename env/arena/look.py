@@ -1,4 +1,4 @@
-"""How a boss and its place look: the words that a task file may use. What they draw is in `env.arena.bodies`."""
+"""How a boss and its place look: the words that a task file may use. `env.arena.figures` draws them."""
 
 from __future__ import annotations
 

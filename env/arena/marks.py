@@ -12,15 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from panda3d.core import NodePath, Point3
 
-from env.arena.canvas import Canvas
-from env.arena.mesh import Color
-from env.arena.rules import K_GRAB, K_LEAP, K_RANGED, LEAP_OFF, SHOT_RADIUS, SHOT_SPREAD
-from env.arena.state import STAGES, TICK_HZ
-from env.arena.strokes import write
+from env.arena.rules import SHOT_RADIUS, SHOT_SPREAD
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Color
+from env.arena.shapes.strokes import write
+from env.arena.state import B_STRIKE, B_WINDUP, FLARE_MS, K_GRAB, K_LEAP, K_RANGED, LANDS_SHORT, TICK_HZ, leap_tick
 from env.tasks import KINDS, MAX_SHOTS, Move, Task
-
-GLINT_MS = 285
-"""The weapon flares this long before a blow lands: a dodge that begins within the flare is in time."""
 
 KIND_COLORS: dict[str, Color] = {
     "quick": (1.00, 0.92, 0.15),
@@ -35,9 +32,6 @@ KIND_COLORS: dict[str, Color] = {
 """One colour a kind of move, the same in every fight."""
 RIM = 0.13
 """Metres."""
-LANDS_SHORT = 1.2
-"""A leap lands this many metres before the fighter (`env.arena.rules`)."""
-WINDUP, STRIKE = STAGES.index("windup"), STAGES.index("strike")
 Outline = tuple[np.ndarray, bool]
 """Points `[N, 2]`, counter-clockwise, forward is +y; and whether the first one is the tip of a wedge."""
 
@@ -211,13 +205,13 @@ class Marks:
         """Where the mark of the present move lies."""
         b, p = view.boss, view.player
         move = self.moves[b.move]
-        if b.stage == STRIKE:
+        if b.stage == B_STRIKE:
             # The mark stays where it was while the boss slides along it.
             gone = move.step * b.t / max(1, b.total) if move.kind != "ranged" else 0.0
             return b.x - math.cos(b.facing) * gone, b.y - math.sin(b.facing) * gone
         if self.kinds[b.move] != K_LEAP:
             return b.x, b.y
-        if b.t >= max(1, int(b.total * LEAP_OFF + 0.5)):
+        if b.t >= leap_tick(b.total):
             return b.target_x, b.target_y
         dx, dy = p.x - b.x, p.y - b.y
         d = max(math.hypot(dx, dy), 1e-6)
@@ -227,7 +221,7 @@ class Marks:
     def update(self, view, heading: float) -> tuple[Color | None, bool]:
         """Poses the mark, the sign and the shots. Returns the colour of the part that strikes and whether it flares."""
         b = view.boss
-        told = b.stage in (WINDUP, STRIKE) and b.move >= 0 and not b.frozen
+        told = b.stage in (B_WINDUP, B_STRIKE) and b.move >= 0 and not b.frozen
         index = b.move if told else None
         if index != self.shown:
             if self.shown is not None:
@@ -247,23 +241,23 @@ class Marks:
         x, y = self.place_of(view)
         for node in (area, fill, rim):
             node.set_pos_hpr(x, y, 0, heading, 0, 0)
-        share = max(0.03, b.t / b.total) if b.stage == WINDUP and b.total else 1.0
+        share = max(0.03, b.t / b.total) if b.stage == B_WINDUP and b.total else 1.0
         fill.set_scale(1 if move.step > 2 or self.kinds[index] == K_RANGED else share, share, 1)
         if blow:
-            if b.stage == STRIKE:
+            if b.stage == B_STRIKE:
                 blow.set_pos_hpr(b.x, b.y, 0, heading, 0, 0)
                 blow.show()
             else:
                 blow.hide()
         elif self.kinds[index] != K_RANGED:
             # The struck moment itself is pale: too late to begin anything.
-            tone = mixed((1, 1, 1), self.colors[index], 0.4) if b.stage == STRIKE else None
+            tone = mixed((1, 1, 1), self.colors[index], 0.4) if b.stage == B_STRIKE else None
             fill.set_color(*(tone or mixed(self.floor, self.colors[index], 0.78)), 1)
         if self.blade and (move.perilous or self.kinds[index] == K_GRAB):
             self.sign.show()
         else:
             self.sign.hide()
-        flare = b.stage == WINDUP and not b.feint and (b.total - b.t) * 1000 / TICK_HZ <= GLINT_MS
+        flare = b.stage == B_WINDUP and not b.feint and (b.total - b.t) * 1000 / TICK_HZ <= FLARE_MS
         return self.colors[index], flare
 
     def _shots(self, view) -> None:

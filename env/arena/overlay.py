@@ -6,7 +6,8 @@ from panda3d.core import Camera, NodePath, OrthographicLens, TextNode, Transpare
 
 from combatvla.actions import Action
 from combatvla.profiles import GameProfile
-from env.arena.mesh import Color, flat
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Color
 
 INK, FAINT, ACCENT = (0.96, 0.94, 0.88), (0.66, 0.68, 0.72), (1.0, 0.80, 0.30)
 BACK, CAP, LIT = (0.05, 0.06, 0.08), (0.20, 0.22, 0.27), (0.85, 0.62, 0.18)
@@ -63,9 +64,9 @@ def help_rows(profile: GameProfile) -> list[tuple[str, tuple[str, ...]]]:
 
 def card(parent: NodePath, x: float, y: float, w: float, h: float, color: Color, alpha: float = 1.0) -> NodePath:
     """A rectangle; `x`, `y`: its lower left corner."""
-    node = flat(
-        [(x, 0, y), (x + w, 0, y), (x + w, 0, y + h), (x, 0, y + h)], [(0, 1, 2), (0, 2, 3)], color, "card", alpha
-    )
+    canvas = Canvas()
+    canvas.rectangle(x, y, w, h, (*color, alpha))
+    node = canvas.node("card")
     node.reparent_to(parent)
     if alpha < 1:
         node.set_transparency(TransparencyAttrib.M_alpha)

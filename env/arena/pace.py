@@ -11,12 +11,12 @@ from combatvla.report import percentile
 from env.arena.fight import TICK_MS, Fight
 from env.arena.match import Match
 from env.arena.sound import Sounds
+from env.arena.state import PERIOD_TICKS, TICK_HZ
 from env.arena.window import ArenaWindow
 from env.players import best_plan
 from env.tasks import Task
 
 WARM_UP_S = 1.0
-DECIDE_TICKS = 6
 
 
 class Oracle:
@@ -26,7 +26,7 @@ class Oracle:
         self._plan, self._began = WAIT_PLAN, 0
 
     def __call__(self, fight: Fight, keys: frozenset[Action]) -> frozenset[Action]:
-        if fight.tick_count % DECIDE_TICKS == 0:
+        if fight.tick_count % PERIOD_TICKS == 0:
             self._plan, self._began = best_plan(fight.truth(), foresight=True), fight.tick_count
         return self._plan.held_at((fight.tick_count - self._began) * TICK_MS)
 
@@ -58,7 +58,7 @@ def measure(window: ArenaWindow, task: Task, seed: int, sounds: Sounds, fps: int
         "frame_ms_p50": round(percentile(intervals, 50), 2),
         "frame_ms_p95": round(percentile(intervals, 95), 2),
         "frame_ms_max": round(max(intervals), 2),
-        "late_frames": sum(ms > 1.5 * 1000 / min(fps, 60) for ms in intervals),
+        "late_frames": sum(ms > 1.5 * 1000 / min(fps, TICK_HZ) for ms in intervals),
         "core_share": round((drawn[-1][1] - drawn[0][1]) / lasted_s, 3),
         "sound": sounds.audible,
     }

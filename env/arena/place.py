@@ -15,9 +15,11 @@ import numpy as np
 from panda3d.core import NodePath
 
 from env.arena import props
-from env.arena.canvas import Canvas
-from env.arena.mesh import Color
+from env.arena.figures.motion import mix
 from env.arena.props import Tones, Yard
+from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.colors import shade, under
+from env.arena.shapes.mesh import Color
 
 NEAR = 17.6
 """Metres from the ring's centre: whatever is taller than a knee stands farther out than the camera ever comes."""
@@ -197,14 +199,6 @@ STYLES: dict[str, Style] = {
 }  # fmt: skip
 
 
-def _times(color: Color, light: Sequence[float]) -> Color:
-    return tuple(min(1.0, c * k) for c, k in zip(color, light, strict=True))
-
-
-def _mix(a: Color, b: Color, share: float) -> Color:
-    return tuple(p + (q - p) * share for p, q in zip(a, b, strict=True))
-
-
 def _circle(radius: float, count: int, z: float = 0.0, start: float = 0.0) -> np.ndarray:
     """A closed line `[count + 1, 3]`, counter-clockwise seen from above."""
     c, s = _around(count) if not start else _turns(start + np.arange(count + 1) * math.tau / count)
@@ -232,9 +226,9 @@ class Surroundings:
         hour = rng.choice(style.hours)
         grade = rng.uniform(0.90, 1.06)
         self.light: Color = tuple(k * grade for k in hour.light)
-        self.floor = _times(_mix(style.floor, style.tile, 0.5), self.light)
+        self.floor = under(mix(style.floor, style.tile, 0.5), self.light)
         self.sky = _sky(style, hour, grade, rng)
-        self.ground = _ground(style, self.light, _times(hour.low, (0.8 * grade,) * 3), radius, rng)
+        self.ground = _ground(style, self.light, shade(hour.low, 0.8 * grade), radius, rng)
         self.yards = _yards(style, self.light, radius, rng)
 
     @property
@@ -245,9 +239,9 @@ class Surroundings:
 def _sky(style: Style, hour: Hour, grade: float, rng: random.Random) -> NodePath:
     """A bowl around the camera, two rows of hills before it, and perhaps a sun. Seen from inside."""
     canvas = Canvas()
-    low, high = _times(hour.low, (grade,) * 3), _times(hour.high, (grade,) * 3)
+    low, high = shade(hour.low, grade), shade(hour.high, grade)
     for k, (z0, z1) in enumerate(zip(BANDS[:-1], BANDS[1:], strict=True)):
-        tone = _mix(low, high, k / (len(BANDS) - 2))
+        tone = mix(low, high, k / (len(BANDS) - 2))
         canvas.strip(_circle(60, 8, z0)[::-1], _circle(60, 8, z1)[::-1], tone, tone)
     if hour.disc is not None:
         turn, size, z = rng.uniform(0, math.tau), rng.uniform(3.6, 5.0), rng.uniform(8.5, 12.0)
@@ -256,9 +250,9 @@ def _sky(style: Style, hour: Hour, grade: float, rng: random.Random) -> NodePath
         middle = np.array([58 * math.cos(turn), 58 * math.sin(turn), z])
         around = np.cos(angles)[:, None] * across + np.sin(angles)[:, None] * (0, 0, 1)
         canvas.polygon(middle + around * size, hour.disc)
-    land = _times(style.land, hour.light)
+    land = under(style.land, hour.light)
     for share, depth, count in ((1.0, 0.25, 22), (0.6, 0.45, 26)):  # the far row is paler and higher
-        tone = _mix(low, _times(land, (0.75 * grade,) * 3), depth)
+        tone = mix(low, shade(land, 0.75 * grade), depth)
         line = _circle(56, count, -1.0, rng.uniform(0, 1))[::-1]
         top = line.copy()
         bottom, peak = style.hills
@@ -275,13 +269,13 @@ def _sky(style: Style, hour: Hour, grade: float, rng: random.Random) -> NodePath
 def _ground(style: Style, light: Color, haze: Color, radius: float, rng: random.Random) -> NodePath:
     """Land, kerb and floor side by side: hardly a pixel is painted twice."""
     canvas = Canvas()
-    land, kerb = _times(style.land, light), _times(style.kerb, light)
+    land, kerb = under(style.land, light), under(style.kerb, light)
     edge = radius + KERB
     # All circles have their corners at the same angles, so that no gap opens between one and the next.
     rings = (
-        (HORIZON, 27.0, _mix(land, haze, 0.3)),
-        (27.0, edge + 0.45, _mix(land, haze, 0.05)),
-        (edge + 0.45, edge, _times(kerb, (0.85,) * 3)),
+        (HORIZON, 27.0, mix(land, haze, 0.3)),
+        (27.0, edge + 0.45, mix(land, haze, 0.05)),
+        (edge + 0.45, edge, shade(kerb, 0.85)),
     )
     for outer, inner, tone in rings:
         canvas.strip(_circle(outer, 24), _circle(inner, 24), tone, tone)
@@ -289,9 +283,9 @@ def _ground(style: Style, light: Color, haze: Color, radius: float, rng: random.
         turn, far, size = rng.uniform(0, math.tau), rng.uniform(radius + 4, 26), rng.uniform(1.2, 3.0)
         angles = np.arange(6) * math.tau / 6 + rng.random()
         patch = np.stack([np.cos(angles) * size, np.sin(angles) * size * 0.7, np.zeros(6)], axis=1)
-        tone = _times(land, (rng.choice((0.86, 0.9, 1.1)),) * 3)
+        tone = shade(land, rng.choice((0.86, 0.9, 1.1)))
         canvas.polygon(patch + (math.cos(turn) * far, math.sin(turn) * far, 0), tone)
-    _FLOORS[style.pattern](canvas, _times(style.floor, light), _times(style.tile, light), edge, rng)
+    _FLOORS[style.pattern](canvas, under(style.floor, light), under(style.tile, light), edge, rng)
     return canvas.node("ground")
 
 
@@ -314,7 +308,7 @@ def _tones(floor: Color, tile: Color, odd: np.ndarray, rng: random.Random, worn:
 def _stones(canvas: Canvas, floor: Color, tile: Color, edge: float, rng: random.Random) -> None:
     """Rings of stones around a round one."""
     step = math.tau / 24
-    _lit(canvas, _circle(edge * 0.22, 24)[None, :-1], np.array([_times(floor, (0.9,) * 3)]), edge)
+    _lit(canvas, _circle(edge * 0.22, 24)[None, :-1], np.array([shade(floor, 0.9)]), edge)
     first = rng.randrange(24)
     for row, (low, high, wide) in enumerate(((0.22, 0.48, 3), (0.48, 0.75, 2), (0.75, 1.0, 2))):
         a = (np.arange(0, 24, wide) + first) * step
@@ -331,14 +325,14 @@ def _earth(canvas: Canvas, floor: Color, tile: Color, edge: float, rng: random.R
     shares = np.array([0.0, 0.28, 0.5, 0.75, 1.0]) * edge
     for r0, r1 in zip(shares[:-1], shares[1:], strict=True):
         middle = (r0 + r1) / 2
-        tone = _times(_mix(floor, tile, middle / edge), (_dim(middle, edge),) * 3)
+        tone = shade(mix(floor, tile, middle / edge), _dim(middle, edge))
         canvas.strip(_circle(r1, 24), _circle(max(r0, 1e-3), 24), tone, tone)
     for _ in range(16):
         turn, far, size = rng.uniform(0, math.tau), edge * math.sqrt(rng.random()) * 0.86, rng.uniform(0.5, 1.5)
         angles = np.arange(6) * math.tau / 6 + rng.random()
         wide = np.array([rng.uniform(0.7, 1.2) * size for _ in angles])
         spot = np.stack([np.cos(angles) * wide, np.sin(angles) * wide, 0 * wide], axis=1)
-        tone = _times(_mix(floor, tile, 0.5), (_dim(far, edge) * rng.choice((0.88, 0.92, 1.08)),) * 3)
+        tone = shade(mix(floor, tile, 0.5), _dim(far, edge) * rng.choice((0.88, 0.92, 1.08)))
         canvas.polygon(spot + (math.cos(turn) * far, math.sin(turn) * far, 0), tone)
 
 
@@ -349,7 +343,7 @@ def _cut(lines: np.ndarray, edge: float) -> np.ndarray:
 
 def _boards(canvas: Canvas, floor: Color, tile: Color, edge: float, rng: random.Random) -> None:
     """Long planks side by side."""
-    canvas.polygon(_circle(edge, 24)[:-1], _times(tile, (0.62,) * 3))
+    canvas.polygon(_circle(edge, 24)[:-1], shade(tile, 0.62))
     lines = np.linspace(-edge, edge, 19)
     turn = rng.uniform(0, math.pi)
     a, b = lines[:-1] + 0.03, lines[1:] - 0.03
@@ -365,7 +359,7 @@ def _boards(canvas: Canvas, floor: Color, tile: Color, edge: float, rng: random.
 
 def _slabs(canvas: Canvas, floor: Color, tile: Color, edge: float, rng: random.Random) -> None:
     """Square slabs, laid out in the round."""
-    canvas.polygon(_circle(edge, 24)[:-1], _times(tile, (_dim(np.float64(edge * 0.9), edge),) * 3))
+    canvas.polygon(_circle(edge, 24)[:-1], shade(tile, _dim(np.float64(edge * 0.9), edge)))
     side, turn = edge / 4, rng.uniform(0, math.pi)
     flat, odd = [], []
     for i in range(-4, 4):
@@ -391,7 +385,7 @@ _FLOORS = {"stones": _stones, "earth": _earth, "boards": _boards, "slabs": _slab
 
 def _yards(style: Style, light: Color, radius: float, rng: random.Random) -> list[NodePath]:
     """The props by sectors of the circle."""
-    yards = [Yard({name: _times(tone, light) for name, tone in style.tones.items()}, rng) for _ in range(SECTORS)]
+    yards = [Yard({name: under(tone, light) for name, tone in style.tones.items()}, rng) for _ in range(SECTORS)]
     start, count = rng.uniform(0, math.tau), rng.randint(*style.count)
 
     def yard_at(turn: float, far: float, scale: float) -> Yard:

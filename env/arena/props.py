@@ -11,8 +11,8 @@ from itertools import groupby
 import numpy as np
 from panda3d.core import NodePath
 
-from env.arena.canvas import Canvas, shaded
-from env.arena.mesh import Color
+from env.arena.shapes.canvas import Canvas, shaded
+from env.arena.shapes.mesh import Color
 
 Tones = dict[str, Color]
 

@@ -20,18 +20,50 @@ import numpy as np
 
 from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS, Action
 from env.arena.jit import jit
-from env.arena.state import BIT, LEAP_OFF, LONG_AGO, NO_MOVE, PLAYER_STATES, STAGES, TICK_HZ
-from env.tasks import KINDS, MAX_SHOTS
+from env.arena.state import (
+    B_BROKEN,
+    B_DOWN,
+    B_IDLE,
+    B_RECOVER,
+    B_STRIKE,
+    B_WINDUP,
+    BIT,
+    HIT_DEATHBLOW,
+    HIT_HEAVY,
+    HIT_LIGHT,
+    HIT_PARRIED,
+    K_GRAB,
+    K_LEAP,
+    K_RANGED,
+    LANDS_SHORT,
+    LEAP_OFF,
+    LONG_AGO,
+    LOSS,
+    NO_MOVE,
+    P_BLOCK,
+    P_BROKEN,
+    P_CHARGE,
+    P_DEATHBLOW,
+    P_DODGE,
+    P_DOWN,
+    P_HEAL,
+    P_HEAVY,
+    P_HURT,
+    P_IDLE,
+    P_LIGHT,
+    P_MOVING,
+    P_SKILL,
+    TICK_HZ,
+    TIMEOUT,
+    WIN,
+    leap_tick,
+)
+from env.tasks import MAX_SHOTS
 
-# Words as numbers: compiled code has no strings.
 FORWARD, BACK, LEFT, RIGHT = (BIT[a] for a in HELD_ACTIONS[:4])
 SPRINT, DODGE, HEAL, SKILL = (BIT[a] for a in (Action.SPRINT, Action.DODGE, Action.HEAL, Action.SKILL))
 LIGHT, HEAVY, BLOCK = (BIT[a] for a in (Action.LIGHT_ATTACK, Action.HEAVY_ATTACK, Action.BLOCK))
-(P_IDLE, P_MOVING, P_LIGHT, P_CHARGE, P_HEAVY, P_DODGE, P_HEAL, P_SKILL, P_BLOCK, P_HURT, P_BROKEN, P_DEATHBLOW,
- P_DOWN) = range(len(PLAYER_STATES))  # fmt: skip
-B_IDLE, B_WINDUP, B_STRIKE, B_RECOVER, B_BROKEN, B_DOWN = range(len(STAGES))
-WIN, LOSS, TIMEOUT = 1, 2, 3
-K_LEAP, K_GRAB, K_RANGED = KINDS.index("leap"), KINDS.index("grab"), KINDS.index("ranged")
+_leap_tick = jit(leap_tick)
 
 PLAYER_RADIUS = 0.4
 BUFFER = 12
@@ -252,7 +284,7 @@ def _deathblow(f, t):
     dealt = max(0.0, b.health - left)
     b.health -= dealt
     b.posture = 0.0
-    b.hit_t, b.hit_damage, b.hit_kind = 0, dealt, 2
+    b.hit_t, b.hit_damage, b.hit_kind = 0, dealt, HIT_DEATHBLOW
     f.damage_dealt += dealt
     f.deathblows += 1
     f.hits += 1
@@ -271,10 +303,11 @@ def _busy_effect(f, t):
             p.y += p.dodge_y * metres
     elif p.state == P_LIGHT:
         if p.t == LIGHT_AT and distance_of(f) <= LIGHT_REACH and not airborne(f, t):
-            _hit_boss(f, t, LIGHT_DAMAGE, LIGHT_POSTURE, 0)
+            _hit_boss(f, t, LIGHT_DAMAGE, LIGHT_POSTURE, HIT_LIGHT)
     elif p.state == P_HEAVY:
         if p.t == HEAVY_AT and distance_of(f) <= HEAVY_REACH and not airborne(f, t):
-            _hit_boss(f, t, HEAVY_DAMAGE * (1.0 + CHARGE_BONUS * p.charge / CHARGE_MAX), HEAVY_POSTURE, 1)
+            damage = HEAVY_DAMAGE * (1.0 + CHARGE_BONUS * p.charge / CHARGE_MAX)
+            _hit_boss(f, t, damage, HEAVY_POSTURE, HIT_HEAVY)
     elif p.state == P_HEAL:
         if p.t == HEAL_AT:
             p.heals -= 1
@@ -383,7 +416,7 @@ def _blocked(f, t, m):
         if b.stage != B_BROKEN:
             b.posture = min(t.boss.posture, b.posture + m.posture)
         b.pause = POSTURE_PAUSE
-        b.hit_t, b.hit_kind, b.hit_damage = 0, 3, 0.0
+        b.hit_t, b.hit_kind, b.hit_damage = 0, HIT_PARRIED, 0.0
         return
     p.posture += m.posture
     p.guard = PARRY + 1
@@ -474,7 +507,7 @@ def _choose_move(f, t, other_than, scale):
 
 
 @jit
-def _stand_idle(f, t, ticks):
+def _stand_idle(f, ticks):
     b = f.boss
     b.stage, b.move, b.t, b.total, b.chain, b.feint, b.hold = B_IDLE, NO_MOVE, 0, 0, 0, 0, 0
     b.idle_left = ticks
@@ -508,18 +541,17 @@ def _windup(f, t):
     m = t.moves[b.move]
     if b.feint and b.t >= b.feint:
         if not _choose_move(f, t, b.move, 0.75):
-            _stand_idle(f, t, 12)
+            _stand_idle(f, 12)
         b.feint = 0  # the blow that follows a feint is meant
         return
     if m.kind == K_LEAP:
-        off = max(1, int(b.total * LEAP_OFF + 0.5))
+        off = _leap_tick(b.total)
         if b.t < off:
             _turn(f, t, 1.0)
         elif b.t == off:
             b.from_x, b.from_y = b.x, b.y
             d = max(distance_of(f), 1e-6)
-            # It lands just short of the fighter, so that the two do not stand in each other.
-            share = max(0.0, d - 1.2) / d
+            share = max(0.0, d - LANDS_SHORT) / d
             b.target_x, b.target_y = b.x + (p.x - b.x) * share, b.y + (p.y - b.y) * share
         else:
             s = (b.t - off) / max(1, b.total - off)
@@ -587,7 +619,7 @@ def _strike(f, t):
 
 
 @jit
-def _break_boss(f, t):
+def _break_boss(f):
     b = f.boss
     b.stage, b.move, b.t, b.total, b.feint, b.hold = B_BROKEN, NO_MOVE, 0, BOSS_BROKEN, 0, 0
     b.chain = 0
@@ -606,7 +638,7 @@ def _boss_tick(f, t):
     while b.phase + 1 < t.n_phases and b.health <= t.phases[b.phase].above * t.boss.health:
         b.phase += 1
     if t.blade and b.stage != B_BROKEN and (b.posture >= t.boss.posture or b.health <= 0) and not airborne(f, t):
-        _break_boss(f, t)
+        _break_boss(f)
     if b.stage == B_IDLE:
         _idle(f, t)
         return
@@ -620,7 +652,7 @@ def _boss_tick(f, t):
             b.posture = t.boss.posture * 0.4
             b.health = max(b.health, t.boss.health * 0.05)
         phase = t.phases[b.phase]
-        _stand_idle(f, t, max(1, int(phase.idle_low + (phase.idle_high - phase.idle_low) * uniform(f) + 0.5)))
+        _stand_idle(f, max(1, int(phase.idle_low + (phase.idle_high - phase.idle_low) * uniform(f) + 0.5)))
 
 
 # -- the world --------------------------------------------------------------------------------------------------
@@ -669,7 +701,7 @@ def tick(f, t, held):
     _boss_tick(f, t)
     _fly(f, t)
     _keep_apart(f, t)
-    if f.boss.health <= 0 and (not t.blade or f.boss.hit_kind == 2):  # blade: only a deathblow ends it
+    if f.boss.health <= 0 and (not t.blade or f.boss.hit_kind == HIT_DEATHBLOW):  # blade: only a deathblow ends it
         f.result = WIN
         f.boss.stage, f.boss.t, f.boss.total, f.boss.move = B_DOWN, 0, 0, NO_MOVE
     elif f.player.health <= 0:
@@ -687,7 +719,7 @@ _DURATION_TICKS = np.array([0, *(ms * TICK_HZ // 1000 for ms in DURATIONS_MS)], 
 
 @jit
 def is_plan(array):
-    """Whether `array` int64[MAX_STEPS * (actions + 1)] is in the range of `Plan.to_array`."""
+    """Whether `array` int64[PLAN_LENGTH] is in the range of `Plan.to_array`."""
     for i in range(array.size):
         limit = _DURATION_TICKS.size if i % _WIDTH == _WIDTH - 1 else 2
         if not 0 <= array[i] < limit:
@@ -743,7 +775,7 @@ def decide(fights, tables, which, plans, thinking, period):
     """One decision of many fights, in place. The old plan goes on for `thinking[i]` ticks, then `plans[i]` begins; the
     decision lasts `max(thinking[i], period)` ticks. `tables[which[i]]` is the task of `fights[i]`.
 
-    `plans` int64[N, MAX_STEPS * (actions + 1)] as of `Plan.to_array`, `thinking` int64[N], `which` int64[N]. Returns
+    `plans` int64[N, PLAN_LENGTH] as of `Plan.to_array`, `thinking` int64[N], `which` int64[N]. Returns
     the index of the first plan that is out of range, before anything has moved, or -1.
     """
     for i in range(fights.size):

@@ -12,14 +12,15 @@ from collections import OrderedDict
 
 from panda3d.core import Camera, NodePath, OmniBoundingVolume, PerspectiveLens, Point3
 
-from env.arena.bodies import build_boss, build_player
-from env.arena.canvas import Canvas
 from env.arena.effects import Effects
 from env.arena.fight import View
+from env.arena.figures.bodies import build_boss, build_player
+from env.arena.figures.motion import arc, flight
 from env.arena.hud import Hud
 from env.arena.marks import Marks, lay
 from env.arena.place import Surroundings
 from env.arena.rules import CHARGE_MAX, LEAP_OFF
+from env.arena.shapes.canvas import Canvas
 from env.arena.state import PLAYER_STATES, STAGES
 from env.tasks import Task
 
@@ -49,7 +50,7 @@ class Scene:
     def __init__(self, task: Task, look_seed: int) -> None:
         self.task = task
         self.root = NodePath("world")
-        self.boss, self.player = build_boss(task.look, WHITE), build_player(task.rules)
+        self.boss, self.player = build_boss(task.look), build_player(task.rules)
         self.hud = Hud(task)
         self.hud_camera = self.hud.camera
         self.lens = PerspectiveLens()
@@ -149,8 +150,7 @@ class Scene:
         aim = self._aim
         b = view.boss
         if STAGES[b.stage] == "windup" and self._moves[b.move][1] == "leap" and b.t > b.total * LEAP_OFF:
-            share = (b.t / b.total - LEAP_OFF) / (1 - LEAP_OFF)
-            aim += LOOK_UP * 4 * share * (1 - share)
+            aim += LOOK_UP * arc(flight(b.t / b.total))
         self.camera.set_pos(eye)
         self.camera.look_at(p.x + fx * ahead + fy * 0.8, p.y + fy * ahead - fx * 0.8, aim)
         self.place.sky.set_pos(x, y, 0)

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from env.arena.fight import View
-from env.arena.marks import GLINT_MS
 from env.arena.quiet import quiet
 from env.arena.rules import HEAVY_AT, SKILL_AT
-from env.arena.state import PLAYER_STATES, RESULTS, STAGES, TICK_HZ, table_of
+from env.arena.state import FLARE_MS, HIT_HEAVY, PLAYER_STATES, RESULTS, STAGES, TICK_HZ, table_of
 from env.tasks import KINDS, Task
 
 RATE = 22050
@@ -29,7 +28,7 @@ WINDUP_HZ = {
     "quick": 520, "slam": 110, "delayed": 150, "sweep": 220, "thrust": 330, "leap": 185, "grab": 82, "ranged": 440,
 }  # fmt: skip
 """The pitch that announces each kind of attack."""
-_FLARE = round(GLINT_MS * TICK_HZ / 1000)
+_FLARE = round(FLARE_MS * TICK_HZ / 1000)
 _SWING = {"light": "swing", "heavy": "heavy_swing", "deathblow": "heavy_swing"}
 
 
@@ -162,7 +161,7 @@ class Ear:
         if now.deathblows > before.deathblows:
             yield "deathblow"
         elif now.hits > before.hits:
-            yield "heavy_hit" if b.hit_kind == 1 else "hit"
+            yield "heavy_hit" if b.hit_kind == HIT_HEAVY else "hit"
         stage, began = STAGES[b.stage], b.stage != was.stage or b.move != was.move or b.t < was.t
         if stage == "windup":
             if began:

@@ -11,10 +11,11 @@ import math
 
 import numpy as np
 
-from combatvla.actions import HELD_ACTIONS, MAX_STEPS
+from combatvla.actions import HELD_ACTIONS, MAX_STEPS, PERIOD_MS
 from env.tasks import KINDS, MAX_MOVES, MAX_PHASES, MAX_SHOTS, Task
 
 TICK_HZ = 60
+PERIOD_TICKS = PERIOD_MS * TICK_HZ // 1000
 
 RESULTS = (None, "win", "loss", "timeout")
 PLAYER_STATES = (
@@ -36,8 +37,22 @@ PLAYER_STATES = (
 STAGES = ("idle", "windup", "strike", "recover", "broken", "down")
 """Of the boss. `broken`: its posture is gone, and a light attack is a deathblow."""
 NO_MOVE = -1
+
+# The same words as numbers: compiled code has no strings.
+WIN, LOSS, TIMEOUT = range(1, len(RESULTS))
+(P_IDLE, P_MOVING, P_LIGHT, P_CHARGE, P_HEAVY, P_DODGE, P_HEAL, P_SKILL, P_BLOCK, P_HURT, P_BROKEN, P_DEATHBLOW,
+ P_DOWN) = range(len(PLAYER_STATES))  # fmt: skip
+B_IDLE, B_WINDUP, B_STRIKE, B_RECOVER, B_BROKEN, B_DOWN = range(len(STAGES))
+K_LEAP, K_GRAB, K_RANGED = KINDS.index("leap"), KINDS.index("grab"), KINDS.index("ranged")
+HIT_LIGHT, HIT_HEAVY, HIT_DEATHBLOW, HIT_PARRIED = range(4)
+
+FLARE_MS = 285
+"""The weapon flares this long before a blow lands, unless the wind-up is a feint: a dodge that begins within the flare
+is in time."""
 LEAP_OFF = 0.55
 """The share of a leap's wind-up after which the boss is in the air."""
+LANDS_SHORT = 1.2
+"""A leap lands this many metres before the fighter, so that the two do not stand in each other."""
 
 SHOT = np.dtype([("x", "f8"), ("y", "f8"), ("vx", "f8"), ("vy", "f8"), ("left", "i4"), ("move", "i4")], align=True)
 """One shot in the air, metres and metres a tick; `left`: ticks until it falls, 0 for none."""
@@ -98,7 +113,7 @@ BOSS = np.dtype(
         ("frozen", "i4"),
         ("phase", "i4"),
         ("hit_t", "i4"),
-        ("hit_kind", "i4"),  # 0 light, 1 heavy, 2 deathblow, 3 parried: for the drawing
+        ("hit_kind", "i4"),  # a HIT_ number, for the drawing
         ("pause", "i4"),  # until posture comes back
         ("strafe", "i4"),  # -1 or 1: the way it circles
     ],
@@ -189,6 +204,11 @@ BIT = {action: 1 << i for i, action in enumerate(HELD_ACTIONS)}
 
 def to_ticks(seconds: float) -> int:
     return max(1, round(seconds * TICK_HZ))
+
+
+def leap_tick(total):
+    """The tick of a leap's wind-up of `total` ticks at which the boss leaves the ground."""
+    return max(1, int(total * LEAP_OFF + 0.5))
 
 
 def to_bits(held) -> int:

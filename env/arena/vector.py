@@ -13,13 +13,12 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
+from combatvla.actions import PLAN_LENGTH
 from combatvla.errors import UserError
 from env.arena import features, rules
 from env.arena.eyes import Eyes
 from env.arena.fight import Fight, table_for
 from env.arena.gym import (
-    PERIOD_TICKS,
-    PLAN_LENGTH,
     ArenaEnv,
     action_space,
     as_task,
@@ -28,11 +27,9 @@ from env.arena.gym import (
     observation_space,
 )
 from env.arena.latency import Latency
-from env.arena.state import FIGHT, RESULTS, TABLE, TICK_HZ
+from env.arena.state import FIGHT, LOSS, PERIOD_TICKS, TABLE, TICK_HZ, TIMEOUT, WIN
 from env.rewards import TERMS, Rewards, settle, tally
 from env.tasks import TEST_SEED_START, Task
-
-WIN, LOSS, TIMEOUT = (RESULTS.index(result) for result in ("win", "loss", "timeout"))
 
 
 class ArenaVectorEnv(gym.vector.VectorEnv):

@@ -13,8 +13,8 @@ from bisect import bisect_left
 import pytest
 
 from agent.log import stages
-from agent.loop import PERIOD_MS, Episode, fight
-from combatvla.actions import WAIT_PLAN, Action, Plan, Step
+from agent.loop import Episode, fight
+from combatvla.actions import PERIOD_MS, WAIT_PLAN, Action, Plan, Step
 from combatvla.desktop import WindowGone
 from combatvla.desktop.actuator import Actuator, until_change
 from combatvla.desktop.capture import WindowCapture

@@ -19,12 +19,12 @@ from panda3d.core import (
     WindowProperties,
 )
 
-from env.arena.bodies import build_boss
-from env.arena.creature import DRAWN, Creature
 from env.arena.fight import Fight
+from env.arena.figures.bodies import build_boss
+from env.arena.figures.creature import DRAWN, Creature
 from env.arena.look import GESTURES
 from env.arena.render import frame_buffer, software_pipe
-from env.arena.sculpt import Shape, turned
+from env.arena.shapes.sculpt import Shape, turned
 from env.tasks import load_task
 
 TASKS = {"beast": "bull", "bird": "heron", "toad": "toad", "serpent": "serpent", "spider": "widow"}
@@ -84,7 +84,7 @@ def stage():
 
 
 def build(body: str) -> Creature:
-    return build_boss(load_task(TASKS[body]).look, (1.0, 1.0, 1.0))
+    return build_boss(load_task(TASKS[body]).look)
 
 
 figure_of = cache(build)

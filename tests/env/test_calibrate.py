@@ -80,7 +80,7 @@ def test_the_page_keeps_all_but_what_lies_between_the_markers(tmp_path, capsys):
         (["--workers", "-1"], "at least 1"),
         (["--latency-ms", "nan"], "0 to 10000"),
         (["--write", "no/such/page.md"], "cannot read the page"),
-        (["--write", "PLAIN"], "expected a line <!-- CALIBRATION --> and later a line"),
+        (["--write", "PLAIN"], "expected a line <!-- CALIBRATION --> and below it a line"),
     ],
 )
 def test_wrong_arguments_are_one_sentence_and_nothing_is_played(argv, said, tmp_path, capsys, monkeypatch):
@@ -90,3 +90,12 @@ def test_wrong_arguments_are_one_sentence_and_nothing_is_played(argv, said, tmp_
     assert combatvla(["env", "calibrate", *(a.replace("PLAIN", str(plain)) for a in argv)]) == 2
     assert said in capsys.readouterr().err
     assert plain.read_text() == "# no place for a table\n"
+
+
+def test_a_page_that_may_not_be_written_is_refused_before_anything_is_played(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(calibrate, "play_all", lambda *_: pytest.fail("it played"))
+    monkeypatch.setattr("combatvla.report.os.access", lambda path, mode: False)  # root may write everything
+    page = tmp_path / "page.md"
+    page.write_text(f"{calibrate.BEGIN}\n{calibrate.END}\n")
+    assert combatvla(["env", "calibrate", "--write", str(page)]) == 2
+    assert "may not be written" in capsys.readouterr().err

@@ -101,19 +101,6 @@ def test_renderers_of_one_process_do_not_disturb_each_other():
     large.close()
 
 
-@pytest.mark.parametrize("size", [(320, 180), (1280, 720)])
-def test_sizes_look_alike_to_the_model(size):
-    spec, task = FrameSpec(), load_task("first")
-    renderers = Renderer(*size), Renderer(640, 360)
-    for seed in range(3):
-        fight = Fight(task, seed)
-        fight.run(0, 90)
-        a, b = (spec.prepare(r.draw(fight)).astype(float) for r in renderers)
-        assert np.abs(a - b).mean() < 4.0
-    for r in renderers:
-        r.close()
-
-
 def test_telegraphs_differ_at_the_models_size():
     """What a wind-up changes in the picture is more alike between two places than between two moves."""
     spec, renderer = FrameSpec(), Renderer(640, 360)

@@ -15,10 +15,9 @@ from env.arena.fight import Fight
 from env.arena.render import Renderer
 from env.arena.state import RESULTS
 from env.hud_reader import HudReader, HudScore, picture_of
-from env.live import profile_of
 from env.players import PLAYERS
 from env.rewards import Rewards
-from env.tasks import Task, load_task, task_names
+from env.tasks import Task, load_task, profile_of, task_names
 
 RED, GOLD, GREY, BACK = (217, 41, 31), (250, 158, 26), (200, 200, 205), (10, 10, 13)
 SIZES = [(1280, 720), (1000, 563), (640, 360)]

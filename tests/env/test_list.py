@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from combatvla.cli import main
-from env.list import as_markdown, row_of, write_into
+from combatvla.report import write_between
+from env.list import BEGIN, END, as_markdown, row_of
 from env.pictures import FOOT, HEAD, TILE
 from env.tasks import KINDS, load_task, task_names
 
@@ -73,7 +74,7 @@ def test_the_table_is_written_between_the_markers(tmp_path):
     page.write_text("before\n<!-- TASKS -->\nold\n<!-- /TASKS -->\nafter\n")
     table = as_markdown([row_of(load_task(name)) for name in task_names()])
     for _ in range(2):  # again: the same
-        write_into(page, table)
+        write_between(page, BEGIN, END, table)
         assert page.read_text() == f"before\n<!-- TASKS -->\n{table}\n<!-- /TASKS -->\nafter\n"
     assert table.count("\n") == 18 and "| 9 | `tiger` (train) | The Tiger Vanguard | staff | very hard | 3 |" in table
 
@@ -90,7 +91,7 @@ def test_the_page_of_the_arena_tells_of_the_fights_as_they_are():
     ("option", "name", "said"),
     [
         ("--write", "plain.md", "expected a line <!-- TASKS --> and below it a line <!-- /TASKS -->"),
-        ("--write", "none/page.md", "name a page that exists"),
+        ("--write", "none/page.md", "name a text file that exists"),
         ("--pictures", "plain.md", "choose another folder"),
     ],
 )

@@ -70,7 +70,7 @@ def test_playing_out_the_alternatives_finds_what_would_have_avoided_a_hit():
     hit_at = fight.tick_count
 
     def taken(back: int, *held: Action) -> int:
-        """Hits taken until a second after the blow, when `held` is pressed for 0.1 s, `back` ticks before it."""
+        """Hits taken until 0.2 s after the blow, when `held` is pressed for 0.1 s, `back` ticks before it."""
         fight.restore(past[hit_at - back])
         fight.run(to_bits(held), 6)
         fight.run(0, 6 + back)
@@ -78,9 +78,9 @@ def test_playing_out_the_alternatives_finds_what_would_have_avoided_a_hit():
 
     assert taken(30) == 1
     sides = [(Action.DODGE, side) for side in (Action.MOVE_LEFT, Action.MOVE_RIGHT, Action.MOVE_BACK)]
-    answers = [(back, held) for back in range(2, 40, 4) for held in sides if taken(back, *held) == 0]
-    assert answers, "no dodge avoids an honest blow"
-    assert all(back < 40 for back, _ in answers) and len(answers) < 30, "and not every one does"
+    hits = [taken(back, *held) for back in range(2, 40, 4) for held in sides]
+    assert 0 in hits, "no dodge avoids an honest blow"
+    assert 1 in hits, "every one does"
 
 
 def test_a_strange_save_is_refused_and_nothing_changes():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from combatvla.actions import HELD_ACTIONS, WAIT_PLAN, Action, Plan
 from env.arena import rules
 from env.arena.fight import Fight
-from env.arena.state import FIGHT, STAGES, to_bits
+from env.arena.state import FIGHT, NO_MOVE, STAGES, to_bits
 from env.tasks import load_task, task_names
 
 A = Action
@@ -252,16 +252,16 @@ def test_every_move_of_every_boss_is_used_and_can_hit(name):
             fight.boss.health = task.boss.health * 0.2
         while fight.result is None:
             fight.player.health = task.player.health
-            taken = fight.damage_taken
-            shots = [s.move for s in fight.read().shots if s.left]
+            before = fight.read()
             fight.run(walk, 1)
             view = fight.read()
             if STAGES[view.boss.stage] == "strike":
                 used.add(view.boss.move)
-            if view.damage_taken > taken:
-                move = view.boss.move if STAGES[view.boss.stage] in ("strike", "recover", "windup") else None
-                hit.add(names[shots[0]] if shots and move is None else names[move] if move is not None else "?")
-                hit.update(names[m] for m in shots)
+            if view.damage_taken > before.damage_taken:
+                shots = zip(before.shots, view.shots, strict=True)
+                landed = [was.move for was, now in shots if was.left and not now.left] or [before.boss.move]
+                assert NO_MOVE not in landed
+                hit.update(names[m] for m in landed)
             if view.tick > 2400:
                 break
         if len(used) == len(names) and hit >= set(names):

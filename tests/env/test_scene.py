@@ -14,16 +14,15 @@ import numpy as np
 import pytest
 from panda3d.core import Point2, Point3
 
-from combatvla.profiles import load_profile
 from combatvla.vision import FrameSpec
 from env.arena import rules
 from env.arena.fight import Fight
-from env.arena.marks import GLINT_MS, KIND_COLORS, areas
+from env.arena.marks import KIND_COLORS, areas
 from env.arena.place import STYLES, Surroundings
 from env.arena.render import Renderer
-from env.arena.state import BIT, LONG_AGO, PLAYER_STATES, STAGES, TICK_HZ
+from env.arena.state import BIT, FLARE_MS, LONG_AGO, PLAYER_STATES, STAGES, TICK_HZ
 from env.hud_reader import HudReader
-from env.tasks import KINDS, load_task, task_names
+from env.tasks import KINDS, load_task, profile_of, task_names
 
 TASKS = ("first", "moth", "shogun")
 
@@ -237,7 +236,7 @@ def test_the_flare_announces_the_blow_and_not_a_feint(renderer):
         fight.boss.feint = feint
         fight.state["tick"] = 1000  # the boss's name is no longer shown
         picture = renderer.draw(fight)
-        assert renderer.scene.marks.star.is_hidden() == (feint > 0 or left_ms > GLINT_MS)
+        assert renderer.scene.marks.star.is_hidden() == (feint > 0 or left_ms > FLARE_MS)
         return float(np.mean((picture > 225).all(axis=2)))
 
     meant, early, feint = white(150, 0), white(400, 0), white(150, 59)
@@ -259,9 +258,9 @@ def test_a_perilous_blow_shows_a_red_sign_in_blade(renderer):
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (640, 360)])
-@pytest.mark.parametrize("task, profile", [("first", "arena"), ("shogun", "blade")])
-def test_the_hud_reads_back(task, profile, size):
-    reader, drawn = HudReader(load_profile(profile)), Renderer(*size)
+@pytest.mark.parametrize("task", ["first", "shogun"])
+def test_the_hud_reads_back(task, size):
+    reader, drawn = HudReader(profile_of(load_task(task))), Renderer(*size)
     for share in (0.0, 0.31, 0.74, 1.0):
         fight = at_distance(task, 4.0)
         p, b, stats = fight.player, fight.boss, fight.task
@@ -270,7 +269,7 @@ def test_the_hud_reads_back(task, profile, size):
         p.heals = round(share * 3)
         hud = reader.read(drawn.draw(fight))
         wanted = {"health": share, "boss_health": 1 - share, "heals": round(share * 3)}
-        wanted |= {"stamina": share} if profile == "arena" else {"posture": share, "boss_posture": share}
+        wanted |= {"stamina": share} if stats.rules == "staff" else {"posture": share, "boss_posture": share}
         for bar, value in wanted.items():
             assert hud[bar] == pytest.approx(value, abs=0.02), (bar, share)
         assert not (hud["win"] or hud["loss"] or hud["timeout"])
@@ -282,13 +281,13 @@ def test_the_hud_reads_back(task, profile, size):
     drawn.close()
 
 
-@pytest.mark.parametrize("task, profile", [("first", "arena"), ("shogun", "blade")])
-def test_bars_are_two_pixels_high_to_the_model(renderer, task, profile):
+@pytest.mark.parametrize("task", ["first", "shogun"])
+def test_bars_are_two_pixels_high_to_the_model(renderer, task):
     fight = at_distance(task, 4.0)
     fight.player.posture, fight.boss.posture = fight.task.player.posture, fight.task.boss.posture
     picture = FrameSpec().prepare(renderer.draw(fight)).astype(int)
     height, width = picture.shape[:2]
-    for name, bar in load_profile(profile).hud.items():
+    for name, bar in profile_of(fight.task).hud.items():
         if bar.kind != "bar":
             continue
         column = picture[:, round((bar.x + bar.w * 0.5) * width)]

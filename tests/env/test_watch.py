@@ -18,8 +18,10 @@ from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
 from env.arena.fight import Fight
 from env.arena.panel import plan_words
+from env.arena.state import LOSS, WIN
 from env.mind import Mind, Thought
 from env.tasks import TEST_SEED_START, load_task
+from env.watch import note
 
 LIT = (217, 158, 46)
 """The colour of a key that is held."""
@@ -101,12 +103,17 @@ def test_a_mind_answers_the_present_fight_only():
         mind.begin(3)
         mind.look(None, fight.truth())
         assert mind.busy
-        mind.begin(4)  # the answer to the last look is dropped
-        time.sleep(0.2)
-        assert mind.hear() is None and not mind.busy
+        mind.begin(4)  # the answer to the last look is dropped, but has to come first
+        assert mind.busy
+        end = time.monotonic() + 20
+        while mind.busy and time.monotonic() < end:
+            assert mind.hear() is None
+            time.sleep(0.002)
+        assert not mind.busy
         mind.look(None, fight.truth())
+        time.sleep(1)  # a pause is no thinking
         thought = hear(mind)
-        assert thought.decision.plan == Plan.of("move_forward", "sprint", ms=200) and 0 < thought.took_ms < 5000
+        assert thought.decision.plan == Plan.of("move_forward", "sprint", ms=200) and 0 < thought.took_ms < 900
         mind._process.kill()
         mind._process.join()
         with pytest.raises(UserError, match="the process of the policy ended"):
@@ -114,6 +121,14 @@ def test_a_mind_answers_the_present_fight_only():
             hear(mind, 2)
     finally:
         mind.close()
+
+
+def test_a_fight_fought_again_counts_once():
+    by_seed, fight = {}, Fight(load_task("first"), 3)
+    for result, words in ((LOSS, "loss after"), (WIN, "(fought again: its first outcome counts)")):
+        fight.state["result"] = result
+        assert words in note(fight, by_seed)
+    assert [row["result"] for row in by_seed.values()] == ["loss"]
 
 
 def test_plans_in_words():

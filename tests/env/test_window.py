@@ -21,10 +21,9 @@ from combatvla.actions import Action
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect, key_code
-from combatvla.profiles import load_profile
 from env.arena.fight import Fight
 from env.arena.render import Renderer
-from env.tasks import load_task
+from env.tasks import load_task, profile_of
 
 SEED = 5
 
@@ -34,7 +33,7 @@ class Game:
 
     def __init__(self, log: Path, *options: str, task: str = "first", size: str = "640x360") -> None:
         self.log, self.task = log, task
-        self.profile = load_profile("blade" if load_task(task).rules == "blade" else "arena")
+        self.profile = profile_of(load_task(task))
         what = ["--task", task, "--seed", str(SEED), "--size", size, "--log", str(log), "--mute", *options]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "combatvla", "env", "play", *what],

@@ -52,5 +52,14 @@ def test_the_questions_have_true_answers(fight):
     }
 
 
+def test_in_a_blade_fight_posture_stands_where_stamina_does():
+    fight = Fight(load_task("ronin"), 7)
+    fight.player.posture = 0.7 * fight.task.player.posture
+    truth = fight.truth()
+    assert explain(truth, Plan.of("block")) == "enemy waits, far; health high, posture high: block."
+    asked = dict(questions(truth))
+    assert asked["How full is the posture?"] == "7 tenths" and "How much stamina is left?" not in asked
+
+
 def test_intent_is_in_the_order_of_the_vocabulary():
     assert intent(Plan.of("dodge", "move_back")) == "step back and dodge"

@@ -51,10 +51,9 @@ def answers(args: Args) -> Iterator:
     from combatvla.vision import FrameSpec
     from env.arena.fight import Fight
     from env.arena.render import Renderer
-    from env.arena.state import TICK_HZ
-    from env.live import profile_of
+    from env.arena.state import PERIOD_TICKS, TICK_HZ
     from env.players import RandomPlayer, ReactionPlayer, best_plan
-    from env.tasks import TEST_SEED_START, load_task
+    from env.tasks import TEST_SEED_START, load_task, profile_of
     from tracker.dataset import Message, Part, chat_row, encode_png
     from tracker.explain import explain, questions
 
@@ -124,8 +123,8 @@ def answers(args: Args) -> Iterator:
                 busy_until = fight.tick_count + new.duration_ms * TICK_HZ // 1000
             elif late:
                 new = seen
-            for tick in range(6):
-                if tick == round(min(latency, 5)) and new is not None:
+            for tick in range(PERIOD_TICKS):
+                if tick == round(min(latency, PERIOD_TICKS - 1)) and new is not None:
                     plan, began = new, fight.tick_count
                 held = plan.held_at((fight.tick_count - began) * 1000 / TICK_HZ) if plan else frozenset()
                 fight.tick(held)

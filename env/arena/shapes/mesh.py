@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from panda3d.core import (
     Geom,
+    GeomEnums,
     GeomNode,
     GeomTriangles,
     GeomVertexArrayFormat,
@@ -27,37 +28,29 @@ LIGHT = np.array([0.45, -0.55, 0.70]) / np.linalg.norm([0.45, -0.55, 0.70])
 AMBIENT = 0.50
 
 
-def _vertex_format() -> GeomVertexFormat:
-    array = GeomVertexArrayFormat()
-    # Four numbers a point: the renderer takes them as they stand, where it would fill up three at every picture.
-    array.add_column("vertex", 4, Geom.NT_float32, Geom.C_point)
-    array.add_column("color", 4, Geom.NT_float32, Geom.C_color)
-    form = GeomVertexFormat()
-    form.add_array(array)
-    return GeomVertexFormat.register_format(form)
+# Four numbers a point: the renderer takes them as they stand, where it would fill up three at every picture.
+_COLUMNS = GeomVertexArrayFormat("vertex", 4, GeomEnums.NT_float32, GeomEnums.C_point)
+_COLUMNS.add_column("color", 4, GeomEnums.NT_float32, GeomEnums.C_color)
+_FORMAT = GeomVertexFormat.register_format(GeomVertexFormat(_COLUMNS))
 
 
-def _geometry(points: np.ndarray, colors: np.ndarray, triangles: np.ndarray, name: str) -> NodePath:
-    """`points [V, 3]`, `colors [V, 4]` in 0..1, `triangles [T, 3]` counter-clockwise from outside."""
-    data = GeomVertexData(name, _vertex_format(), Geom.UH_static)
-    data.unclean_set_num_rows(len(points))
+def geometry(points: np.ndarray, colors: np.ndarray, triangles: np.ndarray, name: str) -> NodePath:
+    """One Geom: `points [V, 3]`, `colors [V, 4]` in 0..1, `triangles [T, 3]` counter-clockwise from outside."""
     rows = np.hstack([points, np.ones((len(points), 1)), colors]).astype(np.float32)
+    data = GeomVertexData(name, _FORMAT, GeomEnums.UH_static)
+    data.unclean_set_num_rows(len(rows))
     memoryview(data.modify_array(0)).cast("B")[:] = rows.tobytes()
-    primitive = GeomTriangles(Geom.UH_static)
-    for a, b, c in triangles:
-        primitive.add_vertices(int(a), int(b), int(c))
+    index = np.asarray(triangles, np.uint32)
+    primitive = GeomTriangles(GeomEnums.UH_static)
+    primitive.set_index_type(GeomEnums.NT_uint32)
+    corners = primitive.modify_vertices(index.size)
+    corners.unclean_set_num_rows(index.size)
+    memoryview(corners).cast("B")[:] = index.tobytes()
     geom = Geom(data)
     geom.add_primitive(primitive)
     node = GeomNode(name)
     node.add_geom(geom)
     return NodePath(node)
-
-
-def flat(points: np.ndarray, triangles: Sequence[Sequence[int]], color: Color, name: str = "flat", alpha: float = 1.0):
-    """Unshaded triangles of one colour."""
-    points = np.asarray(points, float)
-    colors = np.tile([*color, alpha], (len(points), 1))
-    return _geometry(points, colors, np.asarray(triangles), name)
 
 
 def solid(points: np.ndarray, triangles: np.ndarray, color, name: str, light: np.ndarray = LIGHT) -> NodePath:
@@ -77,7 +70,7 @@ def solid(points: np.ndarray, triangles: np.ndarray, color, name: str, light: np
     colors = np.repeat(np.hstack([face, np.ones((len(face), 1))]), 3, axis=0)
     # The triangles of one flat face share their vertices: fewer for the renderer to move.
     rows, index = np.unique(np.hstack([corners.reshape(-1, 3), colors]).round(6), axis=0, return_inverse=True)
-    return _geometry(rows[:, :3], rows[:, 3:], index.reshape(-1, 3), name)
+    return geometry(rows[:, :3], rows[:, 3:], index.reshape(-1, 3), name)
 
 
 def joined(parts: Iterable[NodePath], name: str = "joined") -> NodePath:
@@ -97,24 +90,17 @@ def joined(parts: Iterable[NodePath], name: str = "joined") -> NodePath:
     return whole
 
 
-def box(sx: float, sy: float, sz: float, color: Color, at=(0, 0, 0), taper: float = 1.0, name: str = "box") -> NodePath:
-    """A box around `at`; its top face is `taper` times as wide as its bottom."""
+def box(sx: float, sy: float, sz: float, color: Color, at=(0, 0, 0)) -> NodePath:
+    """A box around `at`."""
     x, y, z = sx / 2, sy / 2, sz / 2
-    corners = np.array(
-        [[-x, -y, -z], [x, -y, -z], [x, y, -z], [-x, y, -z]]
-        + [
-            [-x * taper, -y * taper, z],
-            [x * taper, -y * taper, z],
-            [x * taper, y * taper, z],
-            [-x * taper, y * taper, z],
-        ]
-    ) + np.asarray(at)
+    square = [(-x, -y), (x, -y), (x, y), (-x, y)]
+    corners = np.array([(*corner, z) for z in (-z, z) for corner in square]) + np.asarray(at)
     faces = [(0, 2, 1), (0, 3, 2), (4, 5, 6), (4, 6, 7), (0, 1, 5), (0, 5, 4), (1, 2, 6), (1, 6, 5)]
     faces += [(2, 3, 7), (2, 7, 6), (3, 0, 4), (3, 4, 7)]
-    return solid(corners, np.array(faces), color, name)
+    return solid(corners, np.array(faces), color, "box")
 
 
-def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, at=(0, 0, 0), name: str = "lathe"):
+def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, at=(0, 0, 0)) -> NodePath:
     """A profile of (radius, height) turned around the z axis."""
     angles = np.arange(sides) * math.tau / sides
     points = [[r * math.cos(a), r * math.sin(a), z] for r, z in profile for a in angles]
@@ -123,19 +109,17 @@ def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, 
         for k in range(sides):
             a, b = i * sides + k, i * sides + (k + 1) % sides
             triangles += [(a, b, b + sides), (a, b + sides, a + sides)]
-    return solid(np.array(points) + np.asarray(at), np.array(triangles), color, name)
+    return solid(np.array(points) + np.asarray(at), np.array(triangles), color, "lathe")
 
 
-def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5, name: str = "ball"):
+def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5) -> NodePath:
     """A sphere of flat faces."""
     steps = [math.pi * i / rings - math.pi / 2 for i in range(rings + 1)]
     profile = [(radius * math.cos(s), radius * math.sin(s)) for s in steps]
-    return lathe(profile, color, sides, at, name)
+    return lathe(profile, color, sides, at)
 
 
-def loft(
-    rings: Sequence[tuple[float, float, float, float]], color: Color, sides: int = 8, name: str = "loft"
-) -> NodePath:
+def loft(rings: Sequence[tuple[float, float, float, float]], color: Color, sides: int = 8) -> NodePath:
     """A closed solid through ellipses (half width x, half depth y, height z, forward shift) from the bottom up."""
     turns = (np.arange(sides) + 0.5) * math.tau / sides
     points = [(math.cos(t) * x, math.sin(t) * y + shift, z) for x, y, z, shift in rings for t in turns]
@@ -147,7 +131,7 @@ def loft(
     for k in range(1, sides - 1):
         top = (count - 1) * sides
         faces += [(0, k + 1, k), (top, top + k, top + k + 1)]
-    return solid(np.array(points), np.array(faces), color, name)
+    return solid(np.array(points), np.array(faces), color, "loft")
 
 
 def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, hidden: bool = False) -> NodePath:
@@ -171,27 +155,7 @@ def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, 
     return solid(points, np.array(faces), color, "rod")
 
 
-def sheet(points: Sequence[Point], color: Color, name: str = "sheet") -> NodePath:
+def sheet(points: Sequence[Point], color: Color) -> NodePath:
     """A fan of triangles from the first of the points, seen from both sides: cloth, wings, blades."""
     faces = [(0, k, k + 1) for k in range(1, len(points) - 1)]
-    return solid(np.asarray(points, float), np.array(faces + [(a, c, b) for a, b, c in faces]), color, name)
-
-
-def sector(radius: float, arc_deg: float, color: Color, inner: float = 0.0, alpha: float = 1.0, pieces: int = 28):
-    """A flat piece of a ring on the ground, centred on the y axis (forward). Lies at z = 0, seen from above."""
-    half = math.radians(arc_deg) / 2
-    angles = np.linspace(-half, half, pieces + 1)
-    outer = np.stack([np.sin(angles) * radius, np.cos(angles) * radius, np.zeros_like(angles)], axis=1)
-    inside = outer * (inner / radius)
-    triangles = []
-    for i in range(pieces):
-        a, b, c, d = i, i + 1, pieces + 1 + i, pieces + 2 + i
-        triangles += [(a, d, b), (a, c, d)]
-    return flat(np.vstack([outer, inside]), triangles, color, "sector", alpha)
-
-
-def rectangle(width: float, length: float, color: Color, alpha: float = 1.0) -> NodePath:
-    """A flat strip on the ground from the origin forward."""
-    w = width / 2
-    points = [[-w, 0, 0], [w, 0, 0], [w, length, 0], [-w, length, 0]]
-    return flat(np.array(points, float), [(0, 1, 2), (0, 2, 3)], color, "rectangle", alpha)
+    return solid(np.asarray(points, float), np.array(faces + [(a, c, b) for a, b, c in faces]), color, "sheet")

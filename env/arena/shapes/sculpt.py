@@ -12,29 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from panda3d.core import NodePath
 
-from env.arena.look import BossLook
-from env.arena.mesh import Color, solid
+from env.arena.shapes.mesh import Color, solid
 
 LIGHT = np.array([0.35, 0.62, 0.70]) / np.linalg.norm([0.35, 0.62, 0.70])
 """It falls on the front: a boss faces the one who looks."""
 
 Ring = Sequence[float]
 """Of a tube: its centre x, y, z, its half width, and its half height when that differs."""
-
-
-class Palette:
-    """The colours of a look, times the fight's tint."""
-
-    def __init__(self, look: BossLook, tint: Color) -> None:
-        self.skin, self.cloth, self.dark, self.accent, self.metal, self.eyes = (
-            tuple(min(1.0, c * t) for c, t in zip(color, tint, strict=True))
-            for color in (look.skin, look.cloth, look.dark, look.accent, look.metal, look.eyes)
-        )
-
-
-def shade(color: Color, share: float) -> Color:
-    """`color`, darker (share < 1) or brighter (share > 1)."""
-    return tuple(min(1.0, c * share) for c in color)
 
 
 def turned(points: np.ndarray, h: float = 0, p: float = 0, r: float = 0) -> np.ndarray:

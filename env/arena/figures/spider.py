@@ -4,48 +4,50 @@ from __future__ import annotations
 
 import math
 
-from env.arena.creature import Creature, Pose, Poses, Striker, Triple
+from env.arena.figures.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
-from env.arena.sculpt import Palette, Shape
+from env.arena.shapes.sculpt import Shape
 
 FEET: tuple[Triple, ...] = ((0.85, 1.75, 0), (1.75, 0.95, 0), (1.75, -0.20, 0), (1.15, -1.25, 0))
 """Where the right feet rest, from the front."""
 
 
-def spider(look: BossLook, c: Palette) -> Creature:
+def spider(look: BossLook) -> Creature:
     rig = Creature(look, natural_height=2.2, shadow_radius=1.5)
     body = Shape().tube(
         [(0, -0.55, 0.02, 0.22, 0.20), (0, -0.20, 0.04, 0.46, 0.34), (0, 0.35, 0.06, 0.44, 0.36)]
         + [(0, 0.72, 0.0, 0.30, 0.26), (0, 0.84, -0.04, 0.16, 0.14)],
-        c.skin,
+        look.skin,
         sides=7,
-        under=c.cloth,
+        under=look.cloth,
     )
     mask = [(0, 0.86, -0.34), (0.24, 0.82, -0.02), (0.26, 0.70, 0.26), (0, 0.66, 0.42), (-0.26, 0.70, 0.26)]
-    body.plate([*mask, (-0.24, 0.82, -0.02)], c.accent)  # a pale face, worn before its own
+    body.plate([*mask, (-0.24, 0.82, -0.02)], look.accent)  # a pale face, worn before its own
     for x, y, z, size in ((0.11, 0.84, 0.10, 0.09), (0.20, 0.78, 0.24, 0.06), (0.07, 0.78, 0.27, 0.06)):
         for side in (-1, 1):
-            body.box((size, 0.06, size), (x * side, y, z), c.eyes)
+            body.box((size, 0.06, size), (x * side, y, z), look.eyes)
     rig.joint("body", "turn", (0, 0.15, 1.05), body)
     abdomen = Shape().tube(
         [(0, 0.10, 0, 0.16), (0, -0.30, 0.16, 0.62, 0.58), (0, -0.85, 0.26, 0.90, 0.84), (0, -1.40, 0.16, 0.66, 0.60)]
         + [(0, -1.75, 0.02, 0.20, 0.18), (0, -1.95, -0.02, 0)],
-        c.skin,
+        look.skin,
         sides=9,
-        under=c.cloth,
+        under=look.cloth,
     )
     for tip, base in (((0, -0.85, 1.16), -0.42), ((0, -0.85, 1.16), -1.30)):  # the hourglass on its back
         z = 0.80 if base > -1 else 0.86
-        abdomen.plate([tip, (0.32, base, z), (-0.32, base, z)], c.metal)
+        abdomen.plate([tip, (0.32, base, z), (-0.32, base, z)], look.metal)
     rig.joint("abdomen", "body", (0, -0.50, 0.06), abdomen)
     fangs = Shape()
     for x in (-0.14, 0.14):
-        fangs.tube([(x, 0, 0, 0.12), (x * 1.5, 0.16, -0.16, 0.10), (x * 0.7, 0.20, -0.52, 0)], c.dark, 5)
+        fangs.tube([(x, 0, 0, 0.12), (x * 1.5, 0.16, -0.16, 0.10), (x * 0.7, 0.20, -0.52, 0)], look.dark, 5)
     rig.joint("fangs", "body", (0, 0.66, -0.16), fangs)
 
-    leg = Shape().tube([(0, -0.05, -0.05, 0.13), (0, 0.38, 0.52, 0.10), (0, 0.68, 0.76, 0.12)], c.skin, 5, closed=False)
-    leg.tube([(0, 0.66, 0.74, 0.15), (0, 0.86, 0.80, 0.15)], c.metal, 5)
-    leg.tube([(0, 0.82, 0.78, 0.12), (0, 1.30, 0.56, 0.09), (0, 1.95, 0, 0.0)], c.dark, 5, closed=False)
+    leg = Shape().tube(
+        [(0, -0.05, -0.05, 0.13), (0, 0.38, 0.52, 0.10), (0, 0.68, 0.76, 0.12)], look.skin, 5, closed=False
+    )
+    leg.tube([(0, 0.66, 0.74, 0.15), (0, 0.86, 0.80, 0.15)], look.metal, 5)
+    leg.tube([(0, 0.82, 0.78, 0.12), (0, 1.30, 0.56, 0.09), (0, 1.95, 0, 0.0)], look.dark, 5, closed=False)
     for k, y in enumerate((0.40, 0.18, -0.06, -0.30)):
         for s, x in (("l", -1), ("r", 1)):
             rig.leg(f"leg{k + 1}_{s}", (0.34 * x, y, -0.02), (0.80, 1.95), (0, 0, 1), leg)

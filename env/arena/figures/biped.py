@@ -7,25 +7,21 @@ from dataclasses import replace
 
 from panda3d.core import NodePath
 
-from env.arena import weapons
+from env.arena.figures import weapons
+from env.arena.figures.ornaments import BUILDERS, Parts
+from env.arena.figures.poses import boss_pose
+from env.arena.figures.rig import Proportions, Rig, Weapon, shifted
 from env.arena.look import BossLook
-from env.arena.mesh import Color, ball, box, joined, loft, rod
-from env.arena.ornaments import BUILDERS, Parts
-from env.arena.poses import boss_pose
-from env.arena.rig import Proportions, Rig, Weapon, shifted
+from env.arena.shapes.mesh import ball, box, joined, loft, rod
 
 _THROWS = ("throw", "cast")
 _ONE_FIST = ("side", "low_side", "thrust", "uppercut")
 
 
-def build(look: BossLook, tint: Color) -> Biped:
-    """The figure of a `biped` or `robed` look; all its colours times `tint`."""
-    return Biped(look, tint)
-
-
 class Biped(Rig):
-    def __init__(self, look: BossLook, tint: Color) -> None:
-        look = _tinted(look, tint)
+    """The figure of a `biped` or `robed` look."""
+
+    def __init__(self, look: BossLook) -> None:
         right, left = _weapons(look)
         measures = _measures(look)
         parts = {name: joined(nodes, name) for name, nodes in _parts(look, measures).items()}
@@ -65,12 +61,6 @@ class Biped(Rig):
             self.strike_with(self._hands)
         else:
             self.strike_with(self._right if gesture in _ONE_FIST else self._armed)
-
-
-def _tinted(look: BossLook, tint: Color) -> BossLook:
-    names = ("skin", "cloth", "dark", "accent", "metal")
-    colors = {n: tuple(min(1.0, c * t) for c, t in zip(getattr(look, n), tint, strict=True)) for n in names}
-    return look.model_copy(update=colors)
 
 
 def _measures(look: BossLook) -> Proportions:

@@ -6,16 +6,22 @@ coming and how soon.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from panda3d.core import NodePath, Point3
 
-from env.arena import beasts, biped, crawlers, fighter
+from env.arena.figures.beasts import beast, bird
+from env.arena.figures.biped import Biped
+from env.arena.figures.fighter import Fighter
+from env.arena.figures.serpent import serpent
+from env.arena.figures.spider import spider
+from env.arena.figures.toad import toad
 from env.arena.look import BossLook
-from env.arena.mesh import Color
+from env.arena.shapes.mesh import Color
 
 
-class Shape(Protocol):
+class Body(Protocol):
     """What all figures have in common."""
 
     root: NodePath
@@ -30,7 +36,7 @@ class Shape(Protocol):
         """Where the striking part is, in the space of root's parent."""
 
 
-class Figure(Shape, Protocol):
+class Figure(Body, Protocol):
     """A boss."""
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
@@ -39,7 +45,7 @@ class Figure(Shape, Protocol):
         the fight (`env.arena.fight.View`), for `tick` and the like."""
 
 
-class PlayerFigure(Shape, Protocol):
+class PlayerFigure(Body, Protocol):
     """The fighter."""
 
     def pose(self, state: str, progress: float, walk: float, swings: int, charge: float) -> None:
@@ -47,22 +53,22 @@ class PlayerFigure(Shape, Protocol):
         heavy attack is held back."""
 
 
-_BUILDERS = {
-    "biped": biped.build,
-    "robed": biped.build,
-    "beast": beasts.build,
-    "bird": beasts.build,
-    "toad": crawlers.build,
-    "serpent": crawlers.build,
-    "spider": crawlers.build,
+_BUILDERS: dict[str, Callable[[BossLook], Figure]] = {
+    "biped": Biped,
+    "robed": Biped,
+    "beast": beast,
+    "bird": bird,
+    "toad": toad,
+    "serpent": serpent,
+    "spider": spider,
 }
 
 
-def build_boss(look: BossLook, tint: Color) -> Figure:
-    """The figure of a boss; all its colours times `tint`."""
-    return _BUILDERS[look.body](look, tint)
+def build_boss(look: BossLook) -> Figure:
+    """The figure of a boss."""
+    return _BUILDERS[look.body](look)
 
 
 def build_player(rules: str) -> PlayerFigure:
     """The fighter of the rules, `staff` or `blade`."""
-    return fighter.build(rules)
+    return Fighter(rules)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 
-from env.arena.creature import Creature, Pose, Poses, Striker, Triple
+from env.arena.figures.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
-from env.arena.sculpt import Palette, Shape, shade
+from env.arena.shapes.colors import shade
+from env.arena.shapes.sculpt import Shape
 
 LINK = 0.56
 """Metres of one link of the neck."""
 RADII = (0.34, 0.32, 0.30, 0.27, 0.24, 0.21)
 
 
-def serpent(look: BossLook, c: Palette) -> Creature:
+def serpent(look: BossLook) -> Creature:
     rig = Creature(look, natural_height=3.1, shadow_radius=1.2)
     coil = Shape()
     rings = []
@@ -21,7 +22,7 @@ def serpent(look: BossLook, c: Palette) -> Creature:
         angle, share = math.tau * k / 8 + math.pi * 0.9, k / 12
         out = 0.86 - 0.50 * share
         rings.append((out * math.sin(angle), out * math.cos(angle), 0.26 + 0.42 * share, 0.30 + 0.06 * share))
-    coil.tube(rings, c.skin, sides=6, under=c.cloth)
+    coil.tube(rings, look.skin, sides=6, under=look.cloth)
     rig.joint("body", "turn", (0, 0, 0), coil)
 
     parent, at = "body", (0.0, -0.05, 0.62)
@@ -31,16 +32,16 @@ def serpent(look: BossLook, c: Palette) -> Creature:
         link = Shape().tube(
             [(0, -0.10, 0, wide * 0.92, wide * flat), (0, LINK / 2, 0, wide, wide * flat)]
             + [(0, LINK + 0.06, 0, narrow, narrow * flat)],
-            c.skin if k % 2 else c.dark,
+            look.skin if k % 2 else look.dark,
             sides=7,
-            under=c.cloth if k % 2 else shade(c.cloth, 0.86),
+            under=look.cloth if k % 2 else shade(look.cloth, 0.86),
         )
         rig.joint(f"n{k + 1}", parent, at, link, pitch=80)
         parent, at = f"n{k + 1}", (0.0, LINK, 0.0)
     hood = Shape().plate(
-        [(0.05, -0.75, 0.02), (0.62, -0.30, 0.05), (0.70, 0.15, 0.08), (0.12, 0.55, 0.02)], c.skin, c.metal
+        [(0.05, -0.75, 0.02), (0.62, -0.30, 0.05), (0.70, 0.15, 0.08), (0.12, 0.55, 0.02)], look.skin, look.metal
     )
-    hood.plate([(0.30, -0.14, -0.01), (0.52, -0.02, 0.0), (0.34, 0.20, 0.0)], c.accent)
+    hood.plate([(0.30, -0.14, -0.01), (0.52, -0.02, 0.0), (0.34, 0.20, 0.0)], look.accent)
     rig.joint("hood_r", "n5", (0.08, 0.22, 0.0), hood, pitch=80)
     rig.joint("hood_l", "n5", (-0.08, 0.22, 0.0), hood.mirrored(), pitch=80)
 
@@ -51,27 +52,29 @@ def serpent(look: BossLook, c: Palette) -> Creature:
             (0, 0.52, 0.04, 0.30, 0.17),
             (0, 0.86, -0.02, 0.13, 0.09),
         ],
-        c.skin,
+        look.skin,
         sides=7,
-        under=c.metal,
+        under=look.metal,
     )
     for x in (-1, 1):
-        head.box((0.10, 0.18, 0.10), (0.26 * x, 0.40, 0.16), c.eyes, h=-18 * x)
-        head.tube([(0.14 * x, 0.70, -0.04, 0.05), (0.14 * x, 0.74, -0.34, 0)], c.accent, 4)  # a fang
-        head.tube([(0.20 * x, 0.18, 0.20, 0.09), (0.30 * x, -0.36, 0.42, 0)], c.accent, 4)  # a horn
+        head.box((0.10, 0.18, 0.10), (0.26 * x, 0.40, 0.16), look.eyes, h=-18 * x)
+        head.tube([(0.14 * x, 0.70, -0.04, 0.05), (0.14 * x, 0.74, -0.34, 0)], look.accent, 4)  # a fang
+        head.tube([(0.20 * x, 0.18, 0.20, 0.09), (0.30 * x, -0.36, 0.42, 0)], look.accent, 4)  # a horn
     rig.joint("head", "n5", (0, LINK, 0), head)
-    jaw = Shape().tube([(0, -0.05, 0, 0.26, 0.09), (0, 0.40, 0, 0.24, 0.08), (0, 0.70, 0.02, 0.10, 0.05)], c.cloth, 6)
-    jaw.plate([(-0.03, 0.6, 0.06), (0.03, 0.6, 0.06), (0.10, 1.15, 0.04)], c.metal)
-    jaw.plate([(-0.03, 0.6, 0.06), (0.03, 0.6, 0.06), (-0.10, 1.15, 0.04)], c.metal)
+    jaw = Shape().tube(
+        [(0, -0.05, 0, 0.26, 0.09), (0, 0.40, 0, 0.24, 0.08), (0, 0.70, 0.02, 0.10, 0.05)], look.cloth, 6
+    )
+    jaw.plate([(-0.03, 0.6, 0.06), (0.03, 0.6, 0.06), (0.10, 1.15, 0.04)], look.metal)
+    jaw.plate([(-0.03, 0.6, 0.06), (0.03, 0.6, 0.06), (-0.10, 1.15, 0.04)], look.metal)
     rig.joint("jaw", "head", (0, 0.10, -0.14), jaw)
 
     parent, at, radius = "body", (0.55, -0.62, 0.26), 0.25
     for k in range(3):
         piece = Shape().tube(
-            [(0, 0.08, 0, radius), (0, -0.66, 0, radius - 0.07)], c.dark if k % 2 else c.skin, 6, c.cloth
+            [(0, 0.08, 0, radius), (0, -0.66, 0, radius - 0.07)], look.dark if k % 2 else look.skin, 6, look.cloth
         )
         if k == 2:
-            piece.tube([(0, -0.60, 0, 0.14), (0, -0.82, 0.04, 0.34, 0.08), (0, -1.60, 0.04, 0)], c.accent, 4)
+            piece.tube([(0, -0.60, 0, 0.14), (0, -0.82, 0.04, 0.34, 0.08), (0, -1.60, 0.04, 0)], look.accent, 4)
         rig.joint(f"t{k + 1}", parent, at, piece)
         parent, at, radius = f"t{k + 1}", (0.0, -0.62, 0.0), radius - 0.06
     return rig.finish(_poses())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from env.arena import weapons
-from env.arena.mesh import Color, box, joined, loft, rod, sheet
-from env.arena.ornaments import Parts
-from env.arena.rig import Pose, Proportions, Rig, Weapon, mix, pose, smooth
+from env.arena.figures import weapons
+from env.arena.figures.motion import mix, smooth
+from env.arena.figures.ornaments import Parts
+from env.arena.figures.rig import Pose, Proportions, Rig, Weapon, pose
+from env.arena.shapes.mesh import Color, box, joined, loft, rod, sheet
 
 HEIGHT = 1.8
 SKIN: Color = (0.85, 0.66, 0.50)
@@ -64,12 +65,9 @@ FALLEN = pose(
 )  # fmt: skip
 
 
-def build(rules: str) -> Fighter:
-    """The fighter of the rules, `staff` or `blade`."""
-    return Fighter(rules)
-
-
 class Fighter(Rig):
+    """The fighter of the rules, `staff` or `blade`."""
+
     shadow_radius = 0.5
 
     def __init__(self, rules: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from panda3d.core import LMatrix4f, NodePath, Point3
 
 from env.arena.jit import jit
-from env.arena.mesh import Color
+from env.arena.shapes.mesh import Color
 
 FIELDS = (
     "drop", "sway", "push", "air", "lean", "yaw",
@@ -54,15 +54,6 @@ def shifted(base: Pose, **by: float) -> Pose:
     for name, value in by.items():
         out[_INDEX[name]] += value
     return tuple(out)
-
-
-def mix(a: Pose, b: Pose, share: float) -> Pose:
-    return tuple([x + (y - x) * share for x, y in zip(a, b, strict=True)])
-
-
-def smooth(t: float) -> float:
-    t = min(1.0, max(0.0, t))
-    return t * t * (3 - 2 * t)
 
 
 @dataclass

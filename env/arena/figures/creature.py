@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from panda3d.core import ColorScaleAttrib, Geom, NodePath, Point3, RenderState, Vec3
 
+from env.arena.figures.motion import arc, flight, smooth
 from env.arena.look import BossLook
-from env.arena.mesh import Color
-from env.arena.sculpt import Shape
+from env.arena.shapes.mesh import Color
+from env.arena.shapes.sculpt import Shape
 from env.arena.state import LEAP_OFF, TICK_HZ
 
 Triple = tuple[float, float, float]
@@ -49,11 +50,6 @@ class Poses:
     strikers: dict[str, Striker]
     gait: Callable[[float, float], Pose]
     """Of (metres walked, seconds): what walking and breathing add to the pose of rest."""
-
-
-def smooth(t: float) -> float:
-    t = min(1.0, max(0.0, t))
-    return t * t * (3 - 2 * t)
 
 
 def _aim(dx: float, dy: float, dz: float) -> Triple:
@@ -104,7 +100,7 @@ class Leg:
 
 
 class Creature:
-    """A boss's figure (`env.arena.bodies.Figure`). A body adds joints and legs, then calls `finish`."""
+    """A boss's figure (`env.arena.figures.bodies.Figure`). A body adds joints and legs, then calls `finish`."""
 
     def __init__(self, look: BossLook, natural_height: float, shadow_radius: float) -> None:
         size = look.height / natural_height
@@ -176,7 +172,7 @@ class Creature:
     # -- posing ----------------------------------------------------------------------------------------------
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
-        """See `env.arena.bodies.Figure.pose`."""
+        """See `env.arena.figures.bodies.Figure.pose`."""
         time = 0.0 if view.boss.frozen else view.tick / TICK_HZ
         self._striker = self._poses.strikers.get(gesture)
         lift = 0.0
@@ -204,8 +200,8 @@ class Creature:
         """The pose, and the metres off the ground."""
         drawn = self._windup[gesture]
         if leap and progress > LEAP_OFF:
-            air = (progress - LEAP_OFF) / (1 - LEAP_OFF)
-            return _mix(drawn, self._air, smooth(air * 2.5)), LEAP_METRES * 4 * air * (1 - air)
+            air = flight(progress)
+            return _mix(drawn, self._air, smooth(air * 2.5)), LEAP_METRES * arc(air)
         # Drawn back fast, then held with a growing tremble: one picture tells it for most of the wind-up.
         early = progress < DRAWN
         pose = _mix(self._idle(walk, time), drawn, smooth(progress / DRAWN)) if early else drawn.copy()
@@ -221,7 +217,7 @@ class Creature:
     # -- telegraphs ------------------------------------------------------------------------------------------
 
     def glow(self, color: Color | None, white: bool) -> None:
-        """See `env.arena.bodies.Shape.glow`. The colour takes the place of the part's own, with its shading."""
+        """See `env.arena.figures.bodies.Body.glow`. The colour takes the place of the part's own, with its shading."""
         lit = None if color is None or self._striker is None else (self._striker, tuple(color), white)
         if lit == self._lit:
             return

@@ -1,14 +1,15 @@
 """The poses of whoever walks upright: what each gesture looks like before, during and after the blow.
 
-A wind-up must be known from one still picture: no two share an outline seen from the front. `env.arena.rig` says
-what the fields mean.
+A wind-up must be known from one still picture: no two share an outline seen from the front. `env.arena.figures.rig`
+says what the fields mean.
 """
 
 from __future__ import annotations
 
 import math
 
-from env.arena.rig import Pose, mix, pose, shifted, smooth
+from env.arena.figures.motion import arc, flight, mix, smooth
+from env.arena.figures.rig import Pose, pose, shifted
 from env.arena.state import LEAP_OFF
 
 LEAP_METRES = 2.4
@@ -183,7 +184,7 @@ FALLEN = pose(
 def boss_pose(
     weapon: str, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, tick: int
 ) -> Pose:
-    """The pose of a moment. `weapon`: as in `BossLook`; the others are those of `env.arena.bodies.Figure.pose`."""
+    """The pose of a moment. `weapon`: as in `BossLook`; the others are those of `bodies.Figure.pose`."""
     rest = RESTS.get(weapon, REST)
     if stage == "down":
         fall = smooth(progress * 2)
@@ -210,8 +211,8 @@ def boss_pose(
 def _leaping(rest: Pose, raised: Pose, progress: float) -> Pose:
     if progress < LEAP_OFF:
         return mix(rest, raised, smooth(progress / LEAP_OFF / 0.6))
-    flight = (progress - LEAP_OFF) / (1 - LEAP_OFF)
-    return shifted(mix(raised, FLIGHT, smooth(flight * 2.5)), air=LEAP_METRES * 4 * flight * (1 - flight))
+    air = flight(progress)
+    return shifted(mix(raised, FLIGHT, smooth(air * 2.5)), air=LEAP_METRES * arc(air))
 
 
 def _walking(rest: Pose, walk: float, tick: int) -> Pose:

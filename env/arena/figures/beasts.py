@@ -4,66 +4,58 @@ from __future__ import annotations
 
 import math
 
-from env.arena.creature import Creature, Pose, Poses, Striker, Triple
+from env.arena.figures.creature import Creature, Pose, Poses, Striker, Triple
 from env.arena.look import BossLook
-from env.arena.mesh import Color
-from env.arena.sculpt import Palette, Shape
-
-
-def build(look: BossLook, tint: Color) -> Creature:
-    """The figure of a `beast` or a `bird`; all its colours times `tint`."""
-    colors = Palette(look, tint)
-    return _beast(look, colors) if look.body == "beast" else _bird(look, colors)
-
+from env.arena.shapes.sculpt import Shape
 
 # -- beast ---------------------------------------------------------------------------------------------------
 
 
-def _beast(look: BossLook, c: Palette) -> Creature:
+def beast(look: BossLook) -> Creature:
     rig = Creature(look, natural_height=2.5, shadow_radius=1.35)
     body = Shape().tube(
         [(0, -1.32, 0.10, 0.20, 0.26), (0, -1.05, 0.08, 0.46, 0.48), (0, -0.45, 0.02, 0.52, 0.52)]
         + [(0, 0.20, 0.14, 0.64, 0.70), (0, 0.70, 0.26, 0.70, 0.82), (0, 1.08, 0.14, 0.54, 0.62)]
         + [(0, 1.30, 0.04, 0.28, 0.34)],
-        c.skin,
+        look.skin,
         sides=8,
-        under=c.cloth,
+        under=look.cloth,
     )
     for y, z, size in ((0.85, 0.98, 0.34), (0.40, 0.96, 0.40), (-0.05, 0.74, 0.32), (-0.45, 0.54, 0.26)):
-        body.tube([(0, y, z - 0.1, 0.13, 0.20), (0, y - 0.22, z + size, 0)], c.dark, sides=4)  # a ridge of bristles
+        body.tube([(0, y, z - 0.1, 0.13, 0.20), (0, y - 0.22, z + size, 0)], look.dark, sides=4)  # a ridge of bristles
     rig.joint("body", "turn", (0, 0, 1.25), body)
 
-    neck = Shape().tube([(0, -0.2, 0.05, 0.44, 0.54), (0, 0.42, -0.02, 0.34, 0.40)], c.skin, 7, under=c.cloth)
+    neck = Shape().tube([(0, -0.2, 0.05, 0.44, 0.54), (0, 0.42, -0.02, 0.34, 0.40)], look.skin, 7, under=look.cloth)
     rig.joint("neck", "body", (0, 1.05, 0.16), neck)
     head = Shape().tube(
         [(0, -0.18, 0.02, 0.26, 0.28), (0, 0.12, 0.06, 0.36, 0.34), (0, 0.58, -0.08, 0.26, 0.25)],
-        c.skin,
+        look.skin,
         sides=7,
-        under=c.cloth,
+        under=look.cloth,
         closed=False,
     )
-    head.tube([(0, 0.54, -0.08, 0.25, 0.24), (0, 0.86, -0.16, 0.27, 0.21), (0, 0.97, -0.17, 0.16, 0.12)], c.dark, 7)
-    head.box((0.42, 0.14, 0.06), (0, 0.93, -0.32), c.accent, p=20)  # the ring in its nose
+    head.tube([(0, 0.54, -0.08, 0.25, 0.24), (0, 0.86, -0.16, 0.27, 0.21), (0, 0.97, -0.17, 0.16, 0.12)], look.dark, 7)
+    head.box((0.42, 0.14, 0.06), (0, 0.93, -0.32), look.accent, p=20)  # the ring in its nose
     side = Shape().tube(
         [(0.20, 0.08, 0.22, 0.15), (0.72, 0.04, 0.30, 0.14), (1.06, 0.14, 0.62, 0.10), (1.04, 0.42, 1.08, 0.0)],
-        c.accent,
+        look.accent,
         sides=5,
     )
-    side.plate([(0.30, -0.02, 0.10), (0.66, -0.10, 0.04), (0.42, 0.06, -0.08)], c.dark)
-    side.box((0.10, 0.16, 0.10), (0.27, 0.42, 0.13), c.eyes, h=-14, p=-20)
+    side.plate([(0.30, -0.02, 0.10), (0.66, -0.10, 0.04), (0.42, 0.06, -0.08)], look.dark)
+    side.box((0.10, 0.16, 0.10), (0.27, 0.42, 0.13), look.eyes, h=-14, p=-20)
     head.add(side).add(side.mirrored())
     rig.joint("head", "neck", (0, 0.48, 0.02), head)
-    jaw = Shape().tube([(0, 0, 0, 0.20, 0.10), (0, 0.58, -0.04, 0.17, 0.08)], c.dark, 5)
+    jaw = Shape().tube([(0, 0, 0, 0.20, 0.10), (0, 0.58, -0.04, 0.17, 0.08)], look.dark, 5)
     rig.joint("jaw", "head", (0, 0.22, -0.24), jaw)
 
-    rig.joint("tail", "body", (0, -1.22, 0.22), Shape().tube([(0, 0, 0, 0.11), (0, -0.95, 0, 0.07)], c.skin, 5))
-    tuft = Shape().tube([(0, 0, 0, 0.06), (0, -0.60, 0, 0.06), (0, -0.80, 0, 0.30), (0, -1.15, 0, 0.22)], c.dark, 5)
-    tuft.tube([(0, -1.1, 0, 0.16), (0, -1.5, 0, 0)], c.accent, 4)
+    rig.joint("tail", "body", (0, -1.22, 0.22), Shape().tube([(0, 0, 0, 0.11), (0, -0.95, 0, 0.07)], look.skin, 5))
+    tuft = Shape().tube([(0, 0, 0, 0.06), (0, -0.60, 0, 0.06), (0, -0.80, 0, 0.30), (0, -1.15, 0, 0.22)], look.dark, 5)
+    tuft.tube([(0, -1.1, 0, 0.16), (0, -1.5, 0, 0)], look.accent, 4)
     rig.joint("tail_end", "tail", (0, -0.92, 0), tuft)
 
-    fore = Shape().tube([(0, -0.12, 0, 0.26), (0, 0.25, 0, 0.25), (0, 0.66, 0, 0.14)], c.skin, 6)
-    hind = Shape().tube([(0, -0.16, 0, 0.30), (0, 0.28, 0, 0.28), (0, 0.68, 0, 0.13)], c.skin, 6)
-    shin = Shape().tube([(0, 0, 0, 0.15), (0, 0.40, 0, 0.12), (0, 0.45, 0, 0.19), (0, 0.64, 0, 0.22)], c.dark, 6)
+    fore = Shape().tube([(0, -0.12, 0, 0.26), (0, 0.25, 0, 0.25), (0, 0.66, 0, 0.14)], look.skin, 6)
+    hind = Shape().tube([(0, -0.16, 0, 0.30), (0, 0.28, 0, 0.28), (0, 0.68, 0, 0.13)], look.skin, 6)
+    shin = Shape().tube([(0, 0, 0, 0.15), (0, 0.40, 0, 0.12), (0, 0.45, 0, 0.19), (0, 0.64, 0, 0.22)], look.dark, 6)
     for s, x in (("l", -1), ("r", 1)):
         rig.leg(f"fore_{s}", (0.46 * x, 0.74, -0.22), (0.64, 0.64), (0, 1, 0), fore, shin)
         rig.leg(f"hind_{s}", (0.40 * x, -0.92, -0.14), (0.66, 0.64), (0, -1, 0), hind, shin)
@@ -189,49 +181,52 @@ def _beast_gait(walk: float, time: float) -> Pose:
 # -- bird ----------------------------------------------------------------------------------------------------
 
 
-def _bird(look: BossLook, c: Palette) -> Creature:
+def bird(look: BossLook) -> Creature:
     rig = Creature(look, natural_height=3.1, shadow_radius=0.95)
     body = Shape().tube(
         [(0, -0.72, -0.16, 0.10, 0.08), (0, -0.40, -0.06, 0.30, 0.26), (0, 0.05, 0.02, 0.40, 0.38)]
         + [(0, 0.42, 0.10, 0.30, 0.34), (0, 0.62, 0.18, 0.16, 0.20)],
-        c.skin,
+        look.skin,
         sides=8,
-        under=c.cloth,
+        under=look.cloth,
     )
     for x in (-0.26, 0.0, 0.26):  # the tail
-        body.plate([(x * 0.4, -0.5, 0), (x + 0.13, -1.25, -0.32), (x - 0.13, -1.25, -0.32)], c.dark)
-    body.tube([(0, 0.50, -0.05, 0.16, 0.10), (0, 0.52, -0.62, 0, 0)], c.cloth, 4)  # the plumes of its breast
+        body.plate([(x * 0.4, -0.5, 0), (x + 0.13, -1.25, -0.32), (x - 0.13, -1.25, -0.32)], look.dark)
+    body.tube([(0, 0.50, -0.05, 0.16, 0.10), (0, 0.52, -0.62, 0, 0)], look.cloth, 4)  # the plumes of its breast
     rig.joint("body", "turn", (0, 0, 1.72), body)
-    rig.joint("neck", "body", (0, 0.48, 0.16), Shape().tube([(0, -0.1, 0, 0.22), (0, 0.66, 0, 0.12)], c.skin, 6))
-    rig.joint("throat", "neck", (0, 0.62, 0), Shape().tube([(0, -0.06, 0, 0.15), (0, 0.66, 0, 0.13)], c.cloth, 6))
-    head = Shape().tube([(0, -0.18, 0, 0.10), (0, 0.06, 0.04, 0.18), (0, 0.30, 0, 0.09)], c.cloth, 6)
-    head.tube([(0, 0.22, 0.02, 0.09, 0.08), (0, 1.15, -0.06, 0)], c.accent, 5)
+    rig.joint("neck", "body", (0, 0.48, 0.16), Shape().tube([(0, -0.1, 0, 0.22), (0, 0.66, 0, 0.12)], look.skin, 6))
+    rig.joint("throat", "neck", (0, 0.62, 0), Shape().tube([(0, -0.06, 0, 0.15), (0, 0.66, 0, 0.13)], look.cloth, 6))
+    head = Shape().tube([(0, -0.18, 0, 0.10), (0, 0.06, 0.04, 0.18), (0, 0.30, 0, 0.09)], look.cloth, 6)
+    head.tube([(0, 0.22, 0.02, 0.09, 0.08), (0, 1.15, -0.06, 0)], look.accent, 5)
     for x in (-0.08, 0.08):  # the crest
-        head.plate([(x, 0.06, 0.20), (x, -0.06, 0.06), (x * 3, -0.90, 0.30)], c.dark)
-        head.box((0.06, 0.12, 0.10), (x * 2.1, 0.14, 0.07), c.eyes)
+        head.plate([(x, 0.06, 0.20), (x, -0.06, 0.06), (x * 3, -0.90, 0.30)], look.dark)
+        head.box((0.06, 0.12, 0.10), (x * 2.1, 0.14, 0.07), look.eyes)
     rig.joint("head", "throat", (0, 0.60, 0), head)
-    beak = Shape().tube([(0, 0, 0, 0.07, 0.06), (0, 0.80, 0.05, 0)], c.accent, 4)
+    beak = Shape().tube([(0, 0, 0, 0.07, 0.06), (0, 0.80, 0.05, 0)], look.accent, 4)
     rig.joint("jaw", "head", (0, 0.20, -0.08), beak)
 
     # Wings are built upright, the long feathers down: seen from the front when they are open, a cloak when folded.
-    arm = Shape().plate([(0, 0, 0.16), (0.85, 0, 0.26), (0.85, 0, -0.66), (0, 0, -0.52)], c.skin, c.cloth)
-    arm.tube([(0, 0, 0.12, 0.10), (0.85, 0, 0.22, 0.07)], c.skin, 4)
+    arm = Shape().plate([(0, 0, 0.16), (0.85, 0, 0.26), (0.85, 0, -0.66), (0, 0, -0.52)], look.skin, look.cloth)
+    arm.tube([(0, 0, 0.12, 0.10), (0.85, 0, 0.22, 0.07)], look.skin, 4)
     hand = Shape()
     for k in range(5):
         turn = math.radians(14 - 25 * k)
         x, z = 1.40 * math.cos(turn), 1.15 * math.sin(turn)
         points = [(0, 0, 0.24 - 0.15 * k), (x, 0, z), (x - 0.16, 0, z - 0.22), (0, 0, 0.04 - 0.17 * k)]
-        hand.plate(points, c.dark if k % 2 else c.skin, c.dark)
+        hand.plate(points, look.dark if k % 2 else look.skin, look.dark)
     for s, x in (("l", -1), ("r", 1)):
         flip = (lambda shape: shape) if x > 0 else Shape.mirrored
         rig.joint(f"wing_{s}", "body", (0.30 * x, 0.22, 0.22), flip(arm))
         rig.joint(f"hand_{s}", f"wing_{s}", (0.83 * x, 0, 0), flip(hand))
-    thigh = Shape().tube([(0, -0.1, 0, 0.17), (0, 0.45, 0, 0.10), (0, 0.82, 0, 0.05)], c.cloth, 6)
-    shank = Shape().tube([(0, 0, 0, 0.08), (0, 0.84, 0, 0.065)], c.accent, 5)
+    thigh = Shape().tube([(0, -0.1, 0, 0.17), (0, 0.45, 0, 0.10), (0, 0.82, 0, 0.05)], look.cloth, 6)
+    shank = Shape().tube([(0, 0, 0, 0.08), (0, 0.84, 0, 0.065)], look.accent, 5)
     toes = Shape()
     for h in (-32, 0, 32, 180):
         toes.box(
-            (0.07, 0.34, 0.06), (-0.2 * math.sin(math.radians(h)), 0.2 * math.cos(math.radians(h)), 0.03), c.accent, h
+            (0.07, 0.34, 0.06),
+            (-0.2 * math.sin(math.radians(h)), 0.2 * math.cos(math.radians(h)), 0.03),
+            look.accent,
+            h,
         )
     for s, x in (("l", -1), ("r", 1)):
         rig.leg(f"foot_{s}", (0.20 * x, -0.06, -0.18), (0.82, 0.84), (0, -1, 0), thigh, shank, toes)

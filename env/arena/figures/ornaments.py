@@ -12,13 +12,10 @@ from collections.abc import Callable
 from panda3d.core import NodePath
 
 from env.arena.look import BossLook
-from env.arena.mesh import Color, ball, box, lathe, loft, rod, sheet
+from env.arena.shapes.colors import shade
+from env.arena.shapes.mesh import ball, box, lathe, loft, rod, sheet
 
 Parts = dict[str, list[NodePath]]
-
-
-def _shade(color: Color, by: float) -> Color:
-    return tuple(min(1.0, c * by) for c in color)
 
 
 def _at(node: NodePath, x: float, y: float, z: float, pitch: float = 0.0) -> NodePath:
@@ -59,7 +56,7 @@ def wings(look: BossLook) -> Parts:
         spot = [(0.96, -0.16, 0.34), (0.79, -0.16, 0.55), (0.96, -0.16, 0.77), (1.2, -0.17, 0.67), (1.22, -0.17, 0.46)]
         parts = [
             sheet([(x * s, y, z) for x, y, z in upper], look.accent),
-            sheet([(x * s, y, z) for x, y, z in lower], _shade(look.accent, 0.8)),
+            sheet([(x * s, y, z) for x, y, z in lower], shade(look.accent, 0.8)),
             sheet([(x * s, y + 0.04, z) for x, y, z in spot], look.eyes),
             sheet([(x * s, y - 0.04, z) for x, y, z in spot], look.eyes),
         ]
@@ -134,7 +131,7 @@ def beads(look: BossLook) -> Parts:
 
 def straw_hat(look: BossLook) -> Parts:
     hat = lathe([(0.66, -0.04), (0.30, 0.16), (0.0, 0.34)], look.accent, 10, at=(0, 0.02, 0.06))
-    under = lathe([(0.0, 0.1), (0.66, -0.04)], _shade(look.accent, 0.5), 10, at=(0, 0.02, 0.06))
+    under = lathe([(0.0, 0.1), (0.66, -0.04)], shade(look.accent, 0.5), 10, at=(0, 0.02, 0.06))
     return {"head": [hat, under]}
 
 
@@ -142,8 +139,8 @@ def bell(look: BossLook) -> Parts:
     """A temple bell on the back, higher than the head."""
     profile = [(0.0, -0.02), (0.62, 0.0), (0.54, 0.16), (0.46, 0.68), (0.30, 0.92), (0.0, 1.0)]
     body = lathe(profile, look.metal, 6)
-    ring = lathe([(0.62, 0.03), (0.61, 0.12)], _shade(look.metal, 0.6), 6)
-    knob = box(0.16, 0.1, 0.14, _shade(look.metal, 0.7), at=(0, 0, 1.07))
+    ring = lathe([(0.62, 0.03), (0.61, 0.12)], shade(look.metal, 0.6), 6)
+    knob = box(0.16, 0.1, 0.14, shade(look.metal, 0.7), at=(0, 0, 1.07))
     for part in (body, ring, knob):
         _at(part, 0, -0.66, 0.16, -4)
     return {"torso": [body, ring, knob]}

@@ -1,85 +1,71 @@
-"""What keeps to the ground: the toad that is all mouth, and the ways to the serpent and the spider."""
+"""The toad that is all mouth."""
 
 from __future__ import annotations
 
 import math
 
-from env.arena.creature import Creature, Pose, Poses, Striker
+from env.arena.figures.creature import Creature, Pose, Poses, Striker
 from env.arena.look import BossLook
-from env.arena.mesh import Color
-from env.arena.sculpt import Palette, Shape, shade
+from env.arena.shapes.colors import shade
+from env.arena.shapes.sculpt import Shape
 
 
-def build(look: BossLook, tint: Color) -> Creature:
-    """The figure of a `toad`, a `serpent` or a `spider`; all its colours times `tint`."""
-    colors = Palette(look, tint)
-    if look.body == "serpent":
-        from env.arena.serpent import serpent
-
-        return serpent(look, colors)
-    if look.body == "spider":
-        from env.arena.spider import spider
-
-        return spider(look, colors)
-    return _toad(look, colors)
-
-
-def _toad(look: BossLook, c: Palette) -> Creature:
+def toad(look: BossLook) -> Creature:
     """`metal` colours its mouth and tongue."""
     rig = Creature(look, natural_height=2.1, shadow_radius=1.5)
     body = Shape().tube(
         [(0, -1.10, -0.30, 0.40, 0.30), (0, -0.75, -0.12, 0.92, 0.62), (0, -0.15, 0.02, 1.14, 0.84)]
         + [(0, 0.42, -0.08, 1.08, 0.72), (0, 0.62, -0.20, 0.90, 0.50)],
-        c.skin,
+        look.skin,
         sides=9,
-        under=c.cloth,
+        under=look.cloth,
     )
     for x, y, z in ((0.0, -0.55, 0.62), (0.55, -0.35, 0.60), (-0.6, -0.2, 0.6), (0.2, -0.9, 0.36), (-0.3, -0.8, 0.46)):
-        body.tube([(x, y, z - 0.08, 0.18), (x, y - 0.03, z + 0.20, 0)], c.accent, 4, closed=False)  # warts
-    body.tube([(0, 0.40, 0.08, 0.86, 0.40), (0, 0.80, 0.08, 0.66, 0.30)], c.metal, 8)  # the gullet
+        body.tube([(x, y, z - 0.08, 0.18), (x, y - 0.03, z + 0.20, 0)], look.accent, 4, closed=False)  # warts
+    body.tube([(0, 0.40, 0.08, 0.86, 0.40), (0, 0.80, 0.08, 0.66, 0.30)], look.metal, 8)  # the gullet
     rig.joint("body", "turn", (0, 0, 0.92), body)
 
     jaw = Shape().tube(
         [(0, -0.05, -0.12, 0.90, 0.22), (0, 0.55, -0.16, 1.02, 0.22), (0, 1.00, -0.12, 0.76, 0.15)]
         + [(0, 1.22, -0.08, 0.36, 0.08)],
-        c.cloth,
+        look.cloth,
         sides=8,
     )
     lips = [(-0.86, 0.05), (-0.92, 0.55), (-0.62, 1.02), (0.62, 1.02), (0.92, 0.55), (0.86, 0.05)]
-    jaw.plate([(x, y, 0.07) for x, y in lips], c.metal)
+    jaw.plate([(x, y, 0.07) for x, y in lips], look.metal)
     rig.joint("jaw", "body", (0, 0.30, 0.02), jaw)
     head = Shape().tube(
         [(0, -0.22, 0.16, 0.86, 0.34), (0, 0.42, 0.22, 1.04, 0.34), (0, 0.98, 0.12, 0.76, 0.20)]
         + [(0, 1.24, 0.06, 0.36, 0.08)],
-        c.skin,
+        look.skin,
         sides=8,
     )
-    head.plate([(x, y, -0.10) for x, y in lips], shade(c.metal, 1.7))  # baked looking down, shown looking ahead
+    head.plate([(x, y, -0.10) for x, y in lips], shade(look.metal, 1.7))  # baked looking down, shown looking ahead
     for x in (-0.60, 0.60):
-        head.ball((x, 0.36, 0.56), 0.30, c.skin)
-        head.ball((x * 1.06, 0.50, 0.60), 0.22, c.eyes)
-        head.box((0.08, 0.10, 0.26), (x * 1.08, 0.69, 0.60), c.dark)
+        head.ball((x, 0.36, 0.56), 0.30, look.skin)
+        head.ball((x * 1.06, 0.50, 0.60), 0.22, look.eyes)
+        head.box((0.08, 0.10, 0.26), (x * 1.08, 0.69, 0.60), look.dark)
         head.tube(
-            [(x * 0.9, 0.20, 0.72, 0.14), (x * 1.2, -0.10, 1.08, 0)], c.accent, 4, closed=False
+            [(x * 0.9, 0.20, 0.72, 0.14), (x * 1.2, -0.10, 1.08, 0)], look.accent, 4, closed=False
         )  # a horn over the eye
     rig.joint("head", "body", (0, 0.30, 0.04), head)
-    tongue = Shape().tube([(0, 0, 0, 0.20, 0.10), (0, 0.8, 0, 0.16, 0.10), (0, 0.86, 0, 0.26, 0.16)], c.metal, 6)
-    tongue.tube([(0, 0.84, 0, 0.26, 0.18), (0, 1.0, 0, 0.12, 0.10)], c.metal, 6)
+    tongue = Shape().tube([(0, 0, 0, 0.20, 0.10), (0, 0.8, 0, 0.16, 0.10), (0, 0.86, 0, 0.26, 0.16)], look.metal, 6)
+    tongue.tube([(0, 0.84, 0, 0.26, 0.18), (0, 1.0, 0, 0.12, 0.10)], look.metal, 6)
     rig.joint("tongue", "jaw", (0, 0.10, 0.12), tongue)
-    rig.joint("sac", "body", (0, 0.62, -0.30), Shape().ball((0, 0.30, 0), 0.72, c.cloth, 8))
+    rig.joint("sac", "body", (0, 0.62, -0.30), Shape().ball((0, 0.30, 0), 0.72, look.cloth, 8))
 
-    arm = Shape().tube([(0, -0.1, 0, 0.26), (0, 0.55, 0, 0.16)], c.skin, 6)
-    hand = Shape().tube([(0, 0, 0, 0.16), (0, 0.42, 0, 0.13), (0, 0.50, 0, 0.30, 0.24)], c.dark, 6)
-    thigh = Shape().tube([(0, -0.1, 0, 0.34), (0, 0.35, 0, 0.36), (0, 0.88, 0, 0.17)], c.skin, 6)
-    shank = Shape().tube([(0, -0.05, 0, 0.20), (0, 0.86, 0, 0.12)], c.skin, 6)
-    web = Shape().plate([(0, -0.2, 0.03), (0.36, 0.52, 0.03), (0, 0.66, 0.03), (-0.36, 0.52, 0.03)], c.dark)
+    arm = Shape().tube([(0, -0.1, 0, 0.26), (0, 0.55, 0, 0.16)], look.skin, 6)
+    hand = Shape().tube([(0, 0, 0, 0.16), (0, 0.42, 0, 0.13), (0, 0.50, 0, 0.30, 0.24)], look.dark, 6)
+    thigh = Shape().tube([(0, -0.1, 0, 0.34), (0, 0.35, 0, 0.36), (0, 0.88, 0, 0.17)], look.skin, 6)
+    shank = Shape().tube([(0, -0.05, 0, 0.20), (0, 0.86, 0, 0.12)], look.skin, 6)
+    web = Shape().plate([(0, -0.2, 0.03), (0.36, 0.52, 0.03), (0, 0.66, 0.03), (-0.36, 0.52, 0.03)], look.dark)
     for s, x in (("l", -1), ("r", 1)):
         rig.leg(f"hand_{s}", (0.84 * x, 0.42, -0.30), (0.55, 0.50), (x, -0.6, 0.5), arm, hand)
         rig.leg(f"foot_{s}", (0.78 * x, -0.62, -0.26), (0.88, 0.86), (x, 0.35, 1.2), thigh, shank, web)
-    return rig.finish(_toad_poses())
+    return rig.finish(_poses())
 
 
-def _toad_poses() -> Poses:
+def _poses() -> Poses:
     small, flat = (0.45, 0.45, 0.45), (1.0, 0.6, 0.6)
     rest: Pose = {"body": (0, 6, 0), "head": (0, 2, 0), "sac.size": small, "tongue.size": flat}
     rest |= {"hand_l": (-1.05, 0.85, 0), "hand_r": (1.05, 0.85, 0)}
@@ -167,11 +153,11 @@ def _toad_poses() -> Poses:
             "crouch": Striker(("body", "foot_r", "foot_l"), (0.0, 0.2, 1.0)),
             "roll": Striker(("foot_r", "hand_r"), (0.0, 0.3, 0.1)),
         },
-        gait=_toad_gait,
+        gait=_gait,
     )  # fmt: skip
 
 
-def _toad_gait(walk: float, time: float) -> Pose:
+def _gait(walk: float, time: float) -> Pose:
     throat = 0.10 * math.sin(time * 5.0)
     moves: Pose = {
         "body.at": (0, 0, 0.03 * math.sin(time * 2.0) + 0.10 * abs(math.sin(walk * 1.8))),

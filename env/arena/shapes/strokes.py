@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from env.arena.canvas import Canvas
+from env.arena.shapes.canvas import Canvas
 
 _LETTERS = {
     "A": "00 05 16 36 45 40,03 43",

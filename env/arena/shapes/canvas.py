@@ -6,23 +6,9 @@ Colours are per vertex, RGB or RGBA in 0..1, and go over evenly between the vert
 from __future__ import annotations
 
 import numpy as np
-from panda3d.core import (
-    Geom,
-    GeomEnums,
-    GeomNode,
-    GeomTriangles,
-    GeomVertexArrayFormat,
-    GeomVertexData,
-    GeomVertexFormat,
-    NodePath,
-)
+from panda3d.core import NodePath
 
-from env.arena.mesh import AMBIENT, LIGHT
-
-# Four numbers a point: the renderer takes them as they stand, where it would fill up three at every picture.
-_COLUMNS = GeomVertexArrayFormat("vertex", 4, GeomEnums.NT_float32, GeomEnums.C_point)
-_COLUMNS.add_column("color", 4, GeomEnums.NT_float32, GeomEnums.C_color)
-_FORMAT = GeomVertexFormat.register_format(GeomVertexFormat(_COLUMNS))
+from env.arena.shapes.mesh import AMBIENT, LIGHT, geometry
 
 
 def shaded(faces: np.ndarray, colors: np.ndarray) -> np.ndarray:
@@ -96,17 +82,5 @@ class Canvas:
         rows[:, :3], rows[:, 4:] = np.concatenate(self._points), np.concatenate(self._colors)
         # Polygons share the vertices that are alike: fewer for the renderer to move.
         _, first, place = np.unique(rows.view("V32").ravel(), return_index=True, return_inverse=True)
-        data = GeomVertexData(name, _FORMAT, GeomEnums.UH_static)
-        data.unclean_set_num_rows(len(first))
-        memoryview(data.modify_array(0)).cast("B")[:] = rows[first].tobytes()
-        index = place[np.concatenate(self._index)].astype(np.uint32)
-        primitive = GeomTriangles(GeomEnums.UH_static)
-        primitive.set_index_type(GeomEnums.NT_uint32)
-        vertices = primitive.modify_vertices(index.size)
-        vertices.unclean_set_num_rows(index.size)
-        memoryview(vertices).cast("B")[:] = index.tobytes()
-        geom = Geom(data)
-        geom.add_primitive(primitive)
-        node = GeomNode(name)
-        node.add_geom(geom)
-        return NodePath(node)
+        rows, index = rows[first], place[np.concatenate(self._index)]
+        return geometry(rows[:, :3], rows[:, 4:], index, name)
