@@ -10,7 +10,7 @@ import math
 import random
 from collections import OrderedDict
 
-from panda3d.core import Camera, NodePath, OmniBoundingVolume, PerspectiveLens, Point3
+from panda3d.core import Camera, NodePath, PerspectiveLens, Point3
 
 from env.arena.effects import Effects
 from env.arena.fight import View
@@ -62,9 +62,6 @@ class Scene:
         self.place: Surroundings | None = None
         for figure in (self.boss, self.player):
             figure.root.reparent_to(self.root)
-            # Always in view: no bounds to work out anew for every pose.
-            figure.root.node().set_bounds(OmniBoundingVolume())
-            figure.root.node().set_final(True)
         self.shadows = [self._shadow(figure.shadow_radius) for figure in (self.boss, self.player)]
         self.marks = Marks(task, self.root)
         self.effects = Effects(task, self.root, self.hud.root, self.boss.height, task.boss.radius)

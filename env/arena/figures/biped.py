@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from panda3d.core import NodePath
+import numpy as np
 
 from env.arena.figures import weapons
 from env.arena.figures.ornaments import BUILDERS, Parts
 from env.arena.figures.poses import boss_pose
-from env.arena.figures.rig import Proportions, Rig, Weapon, shifted
+from env.arena.figures.rig import FORE_L, FORE_R, LEFT, ORB, RIGHT, ROBE, SHIN_L, Proportions, Rig, Weapon, shifted
 from env.arena.look import BossLook
-from env.arena.shapes.mesh import ball, box, joined, loft, rod
+from env.arena.shapes.mesh import Mesh, ball, box, joined, loft, rod
 
 _THROWS = ("throw", "cast")
 _ONE_FIST = ("side", "low_side", "thrust", "uppercut")
@@ -24,35 +24,31 @@ class Biped(Rig):
     def __init__(self, look: BossLook) -> None:
         right, left = _weapons(look)
         measures = _measures(look)
-        parts = {name: joined(nodes, name) for name, nodes in _parts(look, measures).items()}
-        super().__init__(look.height, measures, parts, right, left)
+        meshes = {name: joined(solids) for name, solids in _parts(look, measures).items()}
+        meshes["orb"] = ball(0.17, (0.5, 1.0, 0.55), sides=6, rings=4)
+        super().__init__(look.height, measures, meshes, right, left)
         self.shadow_radius = 0.26 * look.height * (0.6 + 0.4 * look.stout)
         self.weapon = look.weapon
-        self.orb = joined([ball(0.17, (0.5, 1.0, 0.55), sides=6, rings=4)], "orb")
-        self.orb.reparent_to(parts["fore_l"])
-        self.orb.set_z(-measures.fore - 0.2)
+        self._floats = look.body == "robed"
         palm = (0.0, 0.0, -measures.fore)
-        hands = [(parts["fore_r"], palm), (parts["fore_l"], palm)]
-        self._armed = [(w.node, w.tip) for w in (right, left) if w is not None] or hands
+        self.skin.frames[ORB, 3, 2] = -measures.fore - 0.2
+        hands = [(FORE_R, palm), (FORE_L, palm)]
+        self._armed = [(bone, w.tip) for bone, w in ((RIGHT, right), (LEFT, left)) if w is not None] or hands
         self._right = self._armed if right is not None else hands[:1]
         self._hands = hands
-        self._thrown = [(self.orb, (0.0, 0.0, 0.0))]
-        foot = parts.get("shin_l", parts.get("robe"))
-        self._foot = [(foot, (0.0, 0.1, -measures.shin))]
+        self._thrown = [(ORB, (0.0, 0.0, 0.0))]
+        self._foot = [(ROBE if self._floats else SHIN_L, (0.0, 0.1, -measures.shin))]
         self.pose(None, None, "idle", 0.0, 0.0, None)
 
     def pose(self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, view) -> None:
         tick = view.tick if view is not None and not view.boss.frozen else 0
         values = boss_pose(self.weapon, gesture, kind, stage, progress, walk, tick)
-        if "robe" in self.parts and stage != "down":
+        if self._floats and stage != "down":
             values = shifted(values, air=0.12 + 0.05 * math.sin(tick * 0.05))
         self.apply(values)
         throws = kind == "ranged" and gesture in _THROWS
-        if throws and stage == "windup":
-            self.orb.show()
-            self.orb.set_scale(0.4 + 0.9 * progress)
-        else:
-            self.orb.hide()
+        size = 0.4 + 0.9 * progress if throws and stage == "windup" else 0.0
+        np.fill_diagonal(self.skin.frames[ORB], size)
         if throws:
             self.strike_with(self._thrown)
         elif gesture == "stomp":
@@ -61,6 +57,7 @@ class Biped(Rig):
             self.strike_with(self._hands)
         else:
             self.strike_with(self._right if gesture in _ONE_FIST else self._armed)
+        self.skin.draw()
 
 
 def _measures(look: BossLook) -> Proportions:
@@ -140,24 +137,20 @@ def _parts(look: BossLook, m: Proportions) -> Parts:
     return _with_ornaments(look, parts)
 
 
-def _head(look: BossLook) -> list[NodePath]:
+def _head(look: BossLook) -> list[Mesh]:
     size = look.head
     skull = loft(
         [(0.10, 0.11, -0.06, 0.03), (0.16, 0.17, 0.06, 0.03), (0.165, 0.17, 0.2, 0.01), (0.09, 0.10, 0.31, 0)],
         look.skin,
     )
     eyes = [box(0.075, 0.05, 0.05, look.eyes, at=(x, 0.185, 0.12)) for x in (-0.075, 0.075)]
-    for part in (skull, *eyes):
-        part.set_scale(size)
-    return [skull, *eyes]
+    return [part.moved(size=size) for part in (skull, *eyes)]
 
 
 def _with_ornaments(look: BossLook, parts: Parts) -> Parts:
     for ornament in look.ornaments:
-        for bone, nodes in BUILDERS[ornament](look).items():
+        for bone, solids in BUILDERS[ornament](look).items():
             if bone == "head":
-                for node in nodes:
-                    node.set_scale(look.head)
-                    node.set_pos(node.get_pos() + (0, 0, 0.12 * look.head))
-            parts.setdefault(bone, []).extend(nodes)
+                solids = [part.moved((0, 0, 0.12 * look.head), size=look.head) for part in solids]
+            parts.setdefault(bone, []).extend(solids)
     return parts

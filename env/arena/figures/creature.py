@@ -8,14 +8,16 @@ that a pose does not name are as in the pose of rest. Every figure is a pure fun
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from panda3d.core import ColorScaleAttrib, Geom, NodePath, Point3, RenderState, Vec3
+from panda3d.core import Point3
 
 from env.arena.figures.motion import arc, flight, smooth
+from env.arena.figures.skin import Bone, Skin, turn
+from env.arena.jit import jit
 from env.arena.look import BossLook
 from env.arena.shapes.mesh import Color
 from env.arena.shapes.sculpt import Shape
@@ -52,98 +54,73 @@ class Poses:
     """Of (metres walked, seconds): what walking and breathing add to the pose of rest."""
 
 
-def _aim(dx: float, dy: float, dz: float) -> Triple:
-    """The angles in degrees that turn the y axis to a direction."""
-    return -math.degrees(math.atan2(dx, dy)), math.degrees(math.atan2(dz, math.hypot(dx, dy))), 0.0
-
-
-class Leg:
+class Leg(NamedTuple):
     """Two bones between a hip and a foot, or one bowed piece that is stretched between them.
 
     Bones lie along the y axis from the origin; the knee bends towards `knee`. A bowed piece has its foot at
-    y = `bones[1]` and its knee `bones[0]` above. A third shape is a foot that lies flat.
+    y = `bones[1]` and its knee `bones[0]` above. A third piece is a foot that lies flat.
     """
 
-    def __init__(self, body: NodePath, at: Triple, bones: tuple[float, float], knee: Triple, shapes) -> None:
-        self.body, self.at = body, Point3(*at)
-        self.knee, self.bones = Vec3(*knee), bones
-        self.parts = [shape.node("leg") for shape in shapes]
-        for part in self.parts:
-            part.reparent_to(body.get_parent())
+    hip: Triple
+    """In the joint "body"."""
+    bones: tuple[float, float]
+    knee: Triple
+    first: int
+    """The bone of its first piece; the others follow."""
+    pieces: int
 
-    def stand(self, x: float, y: float, z: float) -> None:
-        """Puts the foot there, or as near as the bones reach."""
-        body = self.body.get_mat()
-        hx, hy, hz = body.xform_point(self.at)
-        dx, dy, dz = x - hx, y - hy, z - hz
-        d = max(1e-3, math.sqrt(dx * dx + dy * dy + dz * dz))
-        dx, dy, dz = dx / d, dy / d, dz / d
-        upper, lower = self.bones
-        if len(self.parts) == 1:
-            size = d / lower
-            bow = math.sqrt(max(0.12, 1 + (1 - size * size) * (lower / 2 / upper) ** 2))  # shorter: more bowed
-            self.parts[0].set_pos_hpr_scale(hx, hy, hz, *_aim(dx, dy, dz), 1, size, bow)
-            return
-        d = min(d, (upper + lower) * 0.999)
-        along = min(upper, (upper * upper - lower * lower + d * d) / (2 * d))
-        out = math.sqrt(max(0.0, upper * upper - along * along))
-        kx, ky, kz = body.xform_vec(self.knee)
-        dot = kx * dx + ky * dy + kz * dz
-        kx, ky, kz = kx - dot * dx, ky - dot * dy, kz - dot * dz
-        out /= max(1e-6, math.sqrt(kx * kx + ky * ky + kz * kz))
-        kx, ky, kz = dx * along + kx * out, dy * along + ky * out, dz * along + kz * out
-        fx, fy, fz = dx * d, dy * d, dz * d
-        self.parts[0].set_pos_hpr(hx, hy, hz, *_aim(kx, ky, kz))
-        self.parts[1].set_pos_hpr(hx + kx, hy + ky, hz + kz, *_aim(fx - kx, fy - ky, fz - kz))
-        if len(self.parts) == 3:  # flat on the ground; it hangs when it is lifted
-            self.parts[2].set_pos_hpr(hx + fx, hy + fy, hz + fz, 0, -70 * smooth((z - 0.1) / 0.8), 0)
+
+FRAME, TURN = range(2)
+"""The bones that every creature has: its size, and the whole body's own turn and flight."""
+HPR, AT, SIZE, FOOT = range(4)
+"""What a channel sets."""
 
 
 class Creature:
     """A boss's figure (`env.arena.figures.bodies.Figure`). A body adds joints and legs, then calls `finish`."""
 
     def __init__(self, look: BossLook, natural_height: float, shadow_radius: float) -> None:
-        size = look.height / natural_height
+        self._size = look.height / natural_height
         self.height = look.height
-        self.shadow_radius = shadow_radius * size
-        self.root = NodePath("figure")
-        self._size = size
-        self.turn = self.root.attach_new_node("frame").attach_new_node("turn")
-        self.turn.get_parent().set_scale(size)
-        self.joints: dict[str, NodePath] = {"turn": self.turn}
+        self.shadow_radius = shadow_radius * self._size
         self.legs: dict[str, Leg] = {}
-        self._pieces: dict[str, list[tuple[NodePath, Shape, float]]] = {}  # of a joint or leg
-        self._coats: dict[str, list[tuple[NodePath, Geom, Geom]]] = {}  # of what strikes: in its own colours, in white
+        self._bones = [Bone("frame", -1), Bone("turn", FRAME)]
+        self._places: list[Triple] = [(0.0, 0.0, 0.0)] * 2
+        """Where each joint is built, in its parent."""
+        self._named = {"turn": [TURN]}
+        """The bones of each joint and leg."""
+        self._pale: dict[int, np.ndarray] = {}
+        """Of each bone the colours of its vertices when it glows white."""
         self._striker: Striker | None = None
         self._lit: tuple | None = None  # what glows: striker, colour, white
 
     # -- building --------------------------------------------------------------------------------------------
 
+    def _bone(self, name: str, parent: int, at: Triple, shape: Shape, pitch: float = 0) -> None:
+        mesh, self._pale[len(self._bones)] = shape.mesh(pitch)
+        self._named.setdefault(name, []).append(len(self._bones))
+        self._bones.append(Bone(name, parent, mesh))
+        self._places.append(at)
+
     def joint(self, name: str, parent: str, at: Triple, shape: Shape, pitch: float = 0) -> None:
         """`pitch`: how it mostly stands, for the light."""
-        node = self.joints[name] = shape.node(name, pitch)
-        node.reparent_to(self.joints[parent])
-        node.set_pos(*at)
-        self._pieces[name] = [(node, shape, pitch)]
+        self._bone(name, self._named[parent][0], at, shape, pitch)
 
     def leg(self, name: str, at: Triple, bones: tuple[float, float], knee: Triple, *shapes: Shape) -> None:
         """`name`: the channel of its foot; `at`: the hip's place in the joint "body". See `Leg`."""
-        leg = self.legs[name] = Leg(self.joints["body"], at, bones, knee, shapes)
-        self._pieces[name] = [(part, shape, 0.0) for part, shape in zip(leg.parts, shapes, strict=True)]
+        self.legs[name] = Leg(at, bones, knee, len(self._bones), len(shapes))
+        for shape in shapes:
+            self._bone(name, TURN, (0.0, 0.0, 0.0), shape)
 
     def finish(self, poses: Poses) -> Creature:
-        """Makes the poses into arrays `[channels, 3]`."""
+        """Makes the poses into arrays `[channels, 3]`, and the bones into a skin."""
         self._poses = poses
-        for part in {part for striker in poses.strikers.values() for part in striker.parts}:
-            self._coats[part] = [
-                (node, _geom(node), _geom(shape.pale().node("pale", pitch)))
-                for node, shape, pitch in self._pieces[part]
-            ]
         every = [poses.rest, poses.air, poses.spent, poses.broken, poses.down, poses.gait(0.3, 0.3)]
         names = {name for pose in [*every, *poses.windup.values(), *poses.strike.values()] for name in pose}
         names = [*sorted((names | {"body"}) - set(self.legs)), *self.legs]  # joints first: feet hang on the hips
         self._index = {name: i for i, name in enumerate(names)}
-        self._setters = [self._setter(name) for name in names]
+        self._channels = np.array([self._channel(name) for name in names])
+        self._stepping = [self._index[name] for name in poses.gait(0.3, 0.3)]
         neutral = np.array([[float(name.endswith(".size"))] * 3 for name in names])
         self._rest = self._vector(poses.rest, neutral)
         self._windup = {gesture: self._vector(pose, self._rest) for gesture, pose in poses.windup.items()}
@@ -151,23 +128,37 @@ class Creature:
         self._air, self._spent, self._broken, self._down = (
             self._vector(pose, self._rest) for pose in (poses.air, poses.spent, poses.broken, poses.down)
         )
+        self.skin = Skin(self._bones)
+        self.root = self.skin.node
+        self._built = np.array(self._places)
+        self._joints = np.zeros((3, len(self._bones), 3))  # of each bone HPR, AT and SIZE
+        self._joints[SIZE] = 1.0
+        self._joints[SIZE, FRAME] = self._size
+        legs = self.legs.values()
+        self._hips = np.array([leg.hip for leg in legs]).reshape(-1, 3)
+        self._lengths = np.array([leg.bones for leg in legs]).reshape(-1, 2)
+        self._knees = np.array([leg.knee for leg in legs], float).reshape(-1, 3)
+        self._feet = np.array([(leg.first, leg.pieces) for leg in legs], int).reshape(-1, 2)
         return self
 
-    def _setter(self, name: str) -> Callable[[float, float, float], None]:
+    def _channel(self, name: str) -> tuple[int, int]:
+        """What a channel sets, and of which bone or leg."""
         if name in self.legs:
-            return self.legs[name].stand
+            return FOOT, list(self.legs).index(name)
         joint, _, what = name.partition(".")
-        node = self.joints[joint]
-        if what == "at":
-            bx, by, bz = node.get_pos()
-            return lambda x, y, z: node.set_pos(bx + x, by + y, bz + z)
-        return node.set_scale if what == "size" else node.set_hpr
+        return {"": HPR, "at": AT, "size": SIZE}[what], self._named[joint][0]
 
     def _vector(self, pose: Pose, base: np.ndarray) -> np.ndarray:
         vector = base.copy()
         for name, values in pose.items():
             vector[self._index[name]] = values
         return vector
+
+    def stand(self, name: str, foot: Triple) -> None:
+        """Puts a leg's foot there, or as near as its bones reach."""
+        leg = list(self.legs).index(name)
+        frames, body = self.skin.frames, self._named["body"][0]
+        _stand(frames, frames[body], self._hips[leg], self._lengths[leg], self._knees[leg], self._feet[leg], *foot)
 
     # -- posing ----------------------------------------------------------------------------------------------
 
@@ -192,9 +183,12 @@ class Creature:
             pose = _mix(self._broken, self._down, smooth(progress / 0.7))
         else:
             pose = self._idle(walk, time)
-        self.turn.set_z(lift / self._size)
-        for setter, values in zip(self._setters, pose.tolist(), strict=True):
-            setter(*values)
+        lifted = lift / self._size
+        _pose(
+            pose, self._channels, lifted, self._built, self._joints, self._hips, self._lengths, self._knees, self._feet,
+            self._named["body"][0], self.skin.frames,
+        )  # fmt: skip
+        self.skin.draw()
 
     def _wind_up(self, gesture: str, leap: bool, progress: float, walk: float, time: float) -> tuple[np.ndarray, float]:
         """The pose, and the metres off the ground."""
@@ -210,8 +204,7 @@ class Creature:
 
     def _idle(self, walk: float, time: float) -> np.ndarray:
         pose = self._rest.copy()
-        for name, values in self._poses.gait(walk, time).items():
-            pose[self._index[name]] += values
+        pose[self._stepping] += list(self._poses.gait(walk, time).values())
         return pose
 
     # -- telegraphs ------------------------------------------------------------------------------------------
@@ -222,33 +215,95 @@ class Creature:
         if lit == self._lit:
             return
         if self._lit is not None:
-            for part in self._lit[0].parts:
-                for node, own, _ in self._coats[part]:
-                    node.node().set_geom(0, own)
-                    node.node().set_geom_state(0, RenderState.make_empty())
+            for bone in self._striking(self._lit[0]):
+                self.skin.paint(bone, self.skin.colors(bone))
         self._lit = lit
-        if lit is None:
-            return
-        scale = (1.3, 1.3, 1.3, 1) if white else (*(1.15 * c for c in color), 1)
-        state = RenderState.make(
-            ColorScaleAttrib.make(scale)
-        )  # of the Geom alone: a node would hand it to its children
-        for part in self._striker.parts:
-            for node, _, pale in self._coats[part]:
-                node.node().set_geom(0, pale)
-                node.node().set_geom_state(0, state)
+        if lit is not None:
+            scale = (1.3, 1.3, 1.3) if white else [1.15 * c for c in color]
+            for bone in self._striking(self._striker):
+                self.skin.paint(bone, self._pale[bone] * scale)
+
+    def _striking(self, striker: Striker) -> Sequence[int]:
+        return [bone for part in striker.parts for bone in self._named[part]]
 
     def tip(self) -> Point3:
         """Where the flare stands, in the space of the root's parent."""
         if self._striker is None:
             return self.root.get_pos() + Point3(0, 0, self.height)
-        node = self._pieces[self._striker.parts[0]][-1][0]
-        return self.root.get_parent().get_relative_point(node, Point3(*self._striker.at))
+        last = self._named[self._striker.parts[0]][-1]
+        return self.root.get_mat().xform_point(Point3(*self.skin.point(last, self._striker.at)))
 
 
 def _mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     return a + (b - a) * share
 
 
-def _geom(node: NodePath) -> Geom:
-    return node.node().get_geom(0).make_copy()
+@jit
+def _pose(pose, channels, lift, built, joints, hips, lengths, knees, feet, body, frames):
+    """Sets the frames of all bones. pose [channels, 3]; channels [channels, 2]: what each sets, and of which one."""
+    for c in range(len(pose)):
+        what, which = channels[c]
+        if what != FOOT:
+            joints[what, which] = pose[c]
+    for i in range(len(built)):
+        turn(frames[i], joints[HPR, i, 0], joints[HPR, i, 1], joints[HPR, i, 2])
+        for axis in range(3):
+            for k in range(3):
+                frames[i, axis, k] *= joints[SIZE, i, axis]
+            frames[i, 3, axis] = built[i, axis] + joints[AT, i, axis]
+    frames[TURN, 3, 2] += lift
+    for c in range(len(pose)):
+        what, leg = channels[c]
+        if what == FOOT:
+            x, y, z = pose[c]
+            _stand(frames, frames[body], hips[leg], lengths[leg], knees[leg], feet[leg], x, y, z)
+
+
+@jit
+def _stand(frames, body, hip, lengths, knee, foot, x, y, z):
+    first, pieces = foot
+    hx, hy, hz = _in(body, hip, 1.0)
+    dx, dy, dz = x - hx, y - hy, z - hz
+    d = max(1e-3, math.sqrt(dx * dx + dy * dy + dz * dz))
+    dx, dy, dz = dx / d, dy / d, dz / d
+    upper, lower = lengths
+    if pieces == 1:
+        size = d / lower
+        bow = math.sqrt(max(0.12, 1 + (1 - size * size) * (lower / 2 / upper) ** 2))  # shorter: more bowed
+        _lay(frames[first], hx, hy, hz, dx, dy, dz)
+        for k in range(3):
+            frames[first, 1, k] *= size
+            frames[first, 2, k] *= bow
+        return
+    d = min(d, (upper + lower) * 0.999)
+    along = min(upper, (upper * upper - lower * lower + d * d) / (2 * d))
+    out = math.sqrt(max(0.0, upper * upper - along * along))
+    kx, ky, kz = _in(body, knee, 0.0)
+    dot = kx * dx + ky * dy + kz * dz
+    kx, ky, kz = kx - dot * dx, ky - dot * dy, kz - dot * dz
+    out /= max(1e-6, math.sqrt(kx * kx + ky * ky + kz * kz))
+    kx, ky, kz = dx * along + kx * out, dy * along + ky * out, dz * along + kz * out
+    fx, fy, fz = dx * d, dy * d, dz * d
+    _lay(frames[first], hx, hy, hz, kx, ky, kz)
+    _lay(frames[first + 1], hx + kx, hy + ky, hz + kz, fx - kx, fy - ky, fz - kz)
+    if pieces == 3:  # flat on the ground; it hangs when it is lifted
+        lifted = min(1.0, max(0.0, (z - 0.1) / 0.8))
+        turn(frames[first + 2], 0.0, -70 * (lifted * lifted * (3 - 2 * lifted)), 0.0)
+        frames[first + 2, 3, 0], frames[first + 2, 3, 1], frames[first + 2, 3, 2] = hx + fx, hy + fy, hz + fz
+
+
+@jit
+def _in(frame, p, o):
+    """A point (`o` = 1) or a direction (0) of a frame, in its parent."""
+    return (
+        p[0] * frame[0, 0] + p[1] * frame[1, 0] + p[2] * frame[2, 0] + o * frame[3, 0],
+        p[0] * frame[0, 1] + p[1] * frame[1, 1] + p[2] * frame[2, 1] + o * frame[3, 1],
+        p[0] * frame[0, 2] + p[1] * frame[1, 2] + p[2] * frame[2, 2] + o * frame[3, 2],
+    )
+
+
+@jit
+def _lay(frame, x, y, z, dx, dy, dz):
+    """Puts a frame's origin there and turns its y axis to a direction."""
+    turn(frame, -math.degrees(math.atan2(dx, dy)), math.degrees(math.atan2(dz, math.sqrt(dx * dx + dy * dy))), 0.0)
+    frame[3, 0], frame[3, 1], frame[3, 2] = x, y, z

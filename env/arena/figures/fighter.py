@@ -7,7 +7,7 @@ import math
 from env.arena.figures import weapons
 from env.arena.figures.motion import mix, smooth
 from env.arena.figures.ornaments import Parts
-from env.arena.figures.rig import Pose, Proportions, Rig, Weapon, pose
+from env.arena.figures.rig import RIGHT, Pose, Proportions, Rig, Weapon, pose
 from env.arena.shapes.mesh import Color, box, joined, loft, rod, sheet
 
 HEIGHT = 1.8
@@ -73,14 +73,18 @@ class Fighter(Rig):
     def __init__(self, rules: str) -> None:
         self.rules = rules
         parts, weapon = _swordsman() if rules == "blade" else _staff_fighter()
-        super().__init__(HEIGHT, Proportions(), {name: joined(nodes, name) for name, nodes in parts.items()}, weapon)
-        self.strikers = [(weapon.node, weapon.tip)]
+        super().__init__(HEIGHT, Proportions(), {name: joined(solids) for name, solids in parts.items()}, weapon)
+        self.strikers = [(RIGHT, weapon.tip)]
+        self._shine = 0.0
         self.pose("idle", 0.0, 0.0, 0, 0.0)
 
     def pose(self, state: str, progress: float, walk: float, swings: int, charge: float) -> None:
         self.apply(fighter_pose(self.rules, state, progress, walk, swings, charge))
         shine = {"charge": max(0.0, charge * 1.5 - 0.5), "heavy": charge}.get(state, 0.0)
-        self.right.node.set_color_scale(1 + 1.5 * shine, 1 + 1.1 * shine, 1 + 0.5 * shine, 1)
+        if shine != self._shine:
+            self._shine = shine
+            self.skin.paint(RIGHT, self.skin.colors(RIGHT) * (1 + 1.5 * shine, 1 + 1.1 * shine, 1 + 0.5 * shine))
+        self.skin.draw()
 
 
 def fighter_pose(rules: str, state: str, progress: float, walk: float, swings: int, charge: float) -> Pose:

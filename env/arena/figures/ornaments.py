@@ -9,19 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from panda3d.core import NodePath
-
 from env.arena.look import BossLook
 from env.arena.shapes.colors import shade
-from env.arena.shapes.mesh import ball, box, lathe, loft, rod, sheet
+from env.arena.shapes.mesh import Mesh, ball, box, lathe, loft, rod, sheet
 
-Parts = dict[str, list[NodePath]]
-
-
-def _at(node: NodePath, x: float, y: float, z: float, pitch: float = 0.0) -> NodePath:
-    node.set_pos(x, y, z)
-    node.set_p(pitch)
-    return node
+Parts = dict[str, list[Mesh]]
 
 
 def horns(look: BossLook) -> Parts:
@@ -60,7 +52,7 @@ def wings(look: BossLook) -> Parts:
             sheet([(x * s, y + 0.04, z) for x, y, z in spot], look.eyes),
             sheet([(x * s, y - 0.04, z) for x, y, z in spot], look.eyes),
         ]
-        out[name] = [_at(part, 0.06 * s, -0.14, 0.52) for part in parts]
+        out[name] = [part.moved((0.06 * s, -0.14, 0.52)) for part in parts]
     return out
 
 
@@ -141,9 +133,7 @@ def bell(look: BossLook) -> Parts:
     body = lathe(profile, look.metal, 6)
     ring = lathe([(0.62, 0.03), (0.61, 0.12)], shade(look.metal, 0.6), 6)
     knob = box(0.16, 0.1, 0.14, shade(look.metal, 0.7), at=(0, 0, 1.07))
-    for part in (body, ring, knob):
-        _at(part, 0, -0.66, 0.16, -4)
-    return {"torso": [body, ring, knob]}
+    return {"torso": [part.moved((0, -0.66, 0.16), pitch=-4) for part in (body, ring, knob)]}
 
 
 def helmet(look: BossLook) -> Parts:

@@ -8,13 +8,14 @@ number, and the same pose fits a dwarf and a giant.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
-from panda3d.core import LMatrix4f, NodePath, Point3
+from panda3d.core import Point3
 
+from env.arena.figures.skin import Bone, Skin, turn
 from env.arena.jit import jit
-from env.arena.shapes.mesh import Color
+from env.arena.shapes.mesh import Color, Mesh
 
 FIELDS = (
     "drop", "sway", "push", "air", "lean", "yaw",
@@ -60,7 +61,7 @@ def shifted(base: Pose, **by: float) -> Pose:
 class Weapon:
     """What a hand holds: it points along +y from the hand at the origin."""
 
-    node: NodePath
+    mesh: Mesh
     tip: tuple[float, float, float]
     grip: float | None = None
     """Where along the shaft the left hand holds it too; None: one hand is enough."""
@@ -87,92 +88,54 @@ class Proportions:
         return self.hip + self.neck + self.head
 
 
-Striker = tuple[NodePath, tuple[float, float, float]]
-"""A node that strikes, and its striking point."""
+BONES = (
+    ("frame", -1), ("body", 0), ("torso", 1), ("head", 2), ("upper_r", 2), ("fore_r", 2), ("upper_l", 2), ("fore_l", 2),
+    ("wing_r", 2), ("wing_l", 2), ("right", 2), ("left", 2), ("orb", 7), ("thigh_r", 1), ("shin_r", 1), ("thigh_l", 1),
+    ("shin_l", 1), ("robe", 1), ("tail", 1),
+)  # fmt: skip
+"""Their names and parents. `right` and `left` are the weapons in the hands, `orb` lies on the left palm. Legs, or one
+robe. A bone without a mesh costs nothing."""
+(FRAME, BODY, TORSO, HEAD, UPPER_R, FORE_R, UPPER_L, FORE_L, WING_R, WING_L, RIGHT, LEFT, ORB, THIGH_R, SHIN_R, THIGH_L,
+ SHIN_L, ROBE, TAIL) = range(len(BONES))  # fmt: skip
+
+Striker = tuple[int, tuple[float, float, float]]
+"""A bone that strikes, and its striking point."""
 
 
 class Rig:
-    """Bones as nodes, each made to hang from its joint (limbs along -z).
-
-    `parts`: torso, head, upper_r, fore_r (an arm) and so on with _l; thigh_r, shin_r and so on, or one robe; and, where
-    there are any, wing_r, wing_l, tail.
-    """
+    """A skeleton of `BONES` with a mesh each, made to hang from its joint (limbs along -z)."""
 
     def __init__(
         self,
         height: float,
         measures: Proportions,
-        parts: dict[str, NodePath],
+        meshes: dict[str, Mesh],
         right: Weapon | None = None,
         left: Weapon | None = None,
     ) -> None:
-        self.height, self.measures, self.parts = height, measures, parts
-        self.right, self.left = right, left
-        self.root = NodePath("figure")
-        self.frame = self.root.attach_new_node("frame")
-        self.frame.set_scale(height / measures.tall)
-        self.body = self.frame.attach_new_node("body")
-        self.trunk = self.body.attach_new_node("trunk")
-        for name, part in parts.items():
-            part.reparent_to(self.body if name.startswith(("thigh", "shin", "robe", "tail")) else self.trunk)
-        parts["head"].set_pos(0, 0, measures.neck)
-        for weapon in (right, left):
-            if weapon is not None:
-                weapon.node.reparent_to(self.trunk)
+        self.height = height
+        meshes = meshes | {name: weapon.mesh for name, weapon in (("right", right), ("left", left)) if weapon}
+        self.skin = Skin([Bone(name, parent, meshes.get(name)) for name, parent in BONES])
+        self.root = self.skin.node
+        self._grip = right.grip or 0.0 if right else 0.0
+        self._measures = np.array(astuple(measures))
+        self.skin.frames[FRAME, :3] *= height / measures.tall
         self.strikers: list[Striker] = []
-        self._lit: list[NodePath] = []
+        self._lit: list[int] = []
         self._light: tuple[Color | None, bool] = None, False
 
     def apply(self, values: Pose) -> None:
-        (drop, sway, push, air, lean, yaw, bow, twist, tilt, nod, look, rx, ry, rz, lx, ly, lz,
-         aim, turn, aim_l, turn_l, both, rfx, rfy, rfz, lfx, lfy, lfz, spread) = values  # fmt: skip
-        m, parts = self.measures, self.parts
-        hip = m.hip - drop
-        self.frame.set_z(air)
-        self.body.set_pos_hpr(sway, push, hip, yaw, -lean, 0)
-        self.trunk.set_hpr(twist, -bow - m.hunch, tilt)
-        parts["head"].set_hpr(look, m.hunch * 0.8 - nod, 0)
-        if "thigh_r" in parts:
-            for side, names, x, y, z in (
-                (1, ("thigh_r", "shin_r"), rfx, rfy, rfz),
-                (-1, ("thigh_l", "shin_l"), lfx, lfy, lfz),
-            ):
-                joint = (side * m.hip_x, 0.0, 0.0)
-                foot = (side * (m.hip_x + x) - sway, y - push, z - hip)
-                _bend(parts[names[0]], parts[names[1]], joint, foot, m.thigh, m.shin, (0.25 * side, 1.0, 0.1))
-        else:
-            parts["robe"].set_sz(max(0.35, hip / m.hip))
-            parts["robe"].set_hpr(0, 10 * (rfy - lfy), 40 * (lfz - rfz))
-        arm = m.upper + m.fore
-        joint = (m.shoulder_x, 0.0, m.shoulder)
-        target = (joint[0] + rx * arm, ry * arm, joint[2] + rz * arm)
-        hand = _bend(parts["upper_r"], parts["fore_r"], joint, target, m.upper, m.fore, (0.6, -0.6, -0.55))
-        joint = (-m.shoulder_x, 0.0, m.shoulder)
-        target = (joint[0] - lx * arm, ly * arm, joint[2] + lz * arm)
-        if self.right is not None:
-            self.right.node.set_pos_hpr(*hand, turn, aim, 0)
-            if self.right.grip is not None and both > 0:
-                p, h, g = math.radians(aim), math.radians(turn), self.right.grip
-                flat = math.cos(p) * g
-                on = (hand[0] - math.sin(h) * flat, hand[1] + math.cos(h) * flat, hand[2] + math.sin(p) * g)
-                target = tuple([a + (b - a) * both for a, b in zip(target, on, strict=True)])
-        hand = _bend(parts["upper_l"], parts["fore_l"], joint, target, m.upper, m.fore, (-0.6, -0.6, -0.55))
-        if self.left is not None:
-            self.left.node.set_pos_hpr(*hand, -turn_l, aim_l, 0)
-        if "wing_r" in parts:
-            parts["wing_r"].set_hpr(-55 + 55 * spread, 0, 25 - 30 * spread)
-            parts["wing_l"].set_hpr(55 - 55 * spread, 0, -25 + 30 * spread)
-        if "tail" in parts:
-            parts["tail"].set_hpr(25 * math.sin(spread * 6), -20 * spread, 0)
+        """Puts the bones where a pose wants them; `skin.draw` shows it."""
+        _apply(np.array(values), self._measures, self._grip, self.skin.frames)
 
     def glow(self, color: Color | None, white: bool) -> None:
         """Colours what strikes in the present pose; None gives it its own colours back."""
-        for node in self._lit:
-            node.clear_color()
+        for bone in self._lit:
+            self.skin.paint(bone, self.skin.colors(bone))
         self._light = color, white
-        self._lit = [node for node, _ in self.strikers] if color is not None else []
-        for node in self._lit:
-            node.set_color(*((1, 1, 1) if white else color), 1)
+        self._lit = [bone for bone, _ in self.strikers] if color is not None else []
+        for bone in self._lit:
+            self.skin.paint(bone, (1, 1, 1) if white else color)
 
     def strike_with(self, strikers: list[Striker]) -> None:
         """Chooses what strikes in the present pose. What glows passes on from one to the other."""
@@ -182,26 +145,67 @@ class Rig:
 
     def tip(self) -> Point3:
         """Where the first of the strikers strikes, in the space of root's parent."""
-        node, point = self.strikers[0]
-        return self.root.get_parent().get_relative_point(node, Point3(*point))
-
-
-def _bend(upper: NodePath, lower: NodePath, joint, target, l1: float, l2: float, pole) -> tuple[float, float, float]:
-    """Lays two bones from `joint` toward `target`, bent toward `pole`. Returns where the second one ends."""
-    _two_bones(*joint, *target, l1, l2, *pole, _BONES)
-    first, second, end = _BONES.tolist()
-    upper.set_mat(LMatrix4f(*first))
-    lower.set_mat(LMatrix4f(*second))
-    return end[0], end[1], end[2]
-
-
-_BONES = np.zeros((3, 16))
-"""What `_two_bones` writes: the matrices of the bones, and where they end."""
+        return self.root.get_mat().xform_point(Point3(*self.skin.point(*self.strikers[0])))
 
 
 @jit
-def _two_bones(ax, ay, az, tx, ty, tz, l1, l2, px, py, pz, out):
-    dx, dy, dz = tx - ax, ty - ay, tz - az
+def _apply(values, measures, grip, frames):
+    """Sets the frames of `BONES`. values: a `Pose`; measures: `Proportions`, in the order of its fields."""
+    (drop, sway, push, air, lean, yaw, bow, twist, tilt, nod, look, rx, ry, rz, lx, ly, lz, aim, turning, aim_l, turn_l,
+     both, rfx, rfy, rfz, lfx, lfy, lfz, spread) = values  # fmt: skip
+    standing, hip_x, thigh, shin, shoulder, shoulder_x, upper, fore, neck, _, hunch = measures
+    hip = standing - drop
+    frames[FRAME, 3, 2] = air
+    _put(frames[BODY], sway, push, hip)
+    turn(frames[BODY], yaw, -lean, 0.0)
+    turn(frames[TORSO], twist, -bow - hunch, tilt)
+    _put(frames[HEAD], 0.0, 0.0, neck)
+    turn(frames[HEAD], look, hunch * 0.8 - nod, 0.0)
+
+    _bend(
+        frames[THIGH_R], frames[SHIN_R], (hip_x, 0.0, 0.0), (hip_x + rfx - sway, rfy - push, rfz - hip), thigh, shin,
+        (0.25, 1.0, 0.1),
+    )  # fmt: skip
+    _bend(
+        frames[THIGH_L], frames[SHIN_L], (-hip_x, 0.0, 0.0), (-hip_x - lfx - sway, lfy - push, lfz - hip), thigh, shin,
+        (-0.25, 1.0, 0.1),
+    )  # fmt: skip
+    turn(frames[ROBE], 0.0, 10 * (rfy - lfy), 40 * (lfz - rfz))
+    frames[ROBE, 2] *= max(0.35, hip / standing)
+
+    arm = upper + fore
+    joint = (shoulder_x, 0.0, shoulder)
+    target = (shoulder_x + rx * arm, ry * arm, shoulder + rz * arm)
+    hand = _bend(frames[UPPER_R], frames[FORE_R], joint, target, upper, fore, (0.6, -0.6, -0.55))
+    _put(frames[RIGHT], *hand)
+    turn(frames[RIGHT], turning, aim, 0.0)
+    joint = (-shoulder_x, 0.0, shoulder)
+    x, y, z = -shoulder_x - lx * arm, ly * arm, shoulder + lz * arm
+    if grip != 0 and both > 0:  # along the right hand's shaft
+        shaft = frames[RIGHT, 1]
+        x += (hand[0] + shaft[0] * grip - x) * both
+        y += (hand[1] + shaft[1] * grip - y) * both
+        z += (hand[2] + shaft[2] * grip - z) * both
+    hand = _bend(frames[UPPER_L], frames[FORE_L], joint, (x, y, z), upper, fore, (-0.6, -0.6, -0.55))
+    _put(frames[LEFT], *hand)
+    turn(frames[LEFT], -turn_l, aim_l, 0.0)
+
+    turn(frames[WING_R], -55 + 55 * spread, 0.0, 25 - 30 * spread)
+    turn(frames[WING_L], 55 - 55 * spread, 0.0, -25 + 30 * spread)
+    turn(frames[TAIL], 25 * math.sin(spread * 6), -20 * spread, 0.0)
+
+
+@jit
+def _put(frame, x, y, z):
+    frame[3, 0], frame[3, 1], frame[3, 2] = x, y, z
+
+
+@jit
+def _bend(upper, lower, joint, target, l1, l2, pole):
+    """Lays two bones from `joint` toward `target`, bent toward `pole`. Returns where the second one ends."""
+    ax, ay, az = joint
+    px, py, pz = pole
+    dx, dy, dz = target[0] - ax, target[1] - ay, target[2] - az
     far = max(math.sqrt(dx * dx + dy * dy + dz * dz), 1e-6)
     d = min(max(far, abs(l1 - l2) + 0.06), (l1 + l2) * 0.998)
     ux, uy, uz = dx / far, dy / far, dz / far
@@ -215,13 +219,12 @@ def _two_bones(ax, ay, az, tx, ty, tz, l1, l2, px, py, pz, out):
     ex, ey, ez = ax + ux * d, ay + uy * d, az + uz * d
     # A bone's -z lies along it and its +y toward the pole; both share the x across the plane that they bend in.
     xx, xy, xz = uy * pz - uz * py, uz * px - ux * pz, ux * py - uy * px
-    for k in range(2):
-        if k == 0:
-            x, y, z, zx, zy, zz = ax, ay, az, (ax - bx) / l1, (ay - by) / l1, (az - bz) / l1
-        else:
-            x, y, z, zx, zy, zz = bx, by, bz, (bx - ex) / l2, (by - ey) / l2, (bz - ez) / l2
-        out[k, 0], out[k, 1], out[k, 2] = xx, xy, xz
-        out[k, 4], out[k, 5], out[k, 6] = zy * xz - zz * xy, zz * xx - zx * xz, zx * xy - zy * xx
-        out[k, 8], out[k, 9], out[k, 10] = zx, zy, zz
-        out[k, 12], out[k, 13], out[k, 14], out[k, 15] = x, y, z, 1.0
-    out[2, 0], out[2, 1], out[2, 2] = ex, ey, ez
+    for frame, x, y, z, zx, zy, zz in (
+        (upper, ax, ay, az, (ax - bx) / l1, (ay - by) / l1, (az - bz) / l1),
+        (lower, bx, by, bz, (bx - ex) / l2, (by - ey) / l2, (bz - ez) / l2),
+    ):
+        frame[0, 0], frame[0, 1], frame[0, 2] = xx, xy, xz
+        frame[1, 0], frame[1, 1], frame[1, 2] = zy * xz - zz * xy, zz * xx - zx * xz, zx * xy - zy * xx
+        frame[2, 0], frame[2, 1], frame[2, 2] = zx, zy, zz
+        frame[3, 0], frame[3, 1], frame[3, 2] = x, y, z
+    return ex, ey, ez

@@ -1,4 +1,4 @@
-"""Small solids with baked shading, made of vertices: all the Arena draws.
+"""Small solids with baked shading, made of vertices: what figures consist of, and how vertices become a Geom.
 
 Shading is baked into the vertex colours by a fixed light, so that the software renderer has no lights to compute
 and every machine draws the same. Panda3D's axes: x right, y forward, z up.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from panda3d.core import (
@@ -35,8 +36,9 @@ _FORMAT = GeomVertexFormat.register_format(GeomVertexFormat(_COLUMNS))
 
 
 def geometry(points: np.ndarray, colors: np.ndarray, triangles: np.ndarray, name: str) -> NodePath:
-    """One Geom: `points [V, 3]`, `colors [V, 4]` in 0..1, `triangles [T, 3]` counter-clockwise from outside."""
-    rows = np.hstack([points, np.ones((len(points), 1)), colors]).astype(np.float32)
+    """One Geom: `points [V, 3]`, `colors [V, 3 or 4]` in 0..1, `triangles [T, 3]` counter-clockwise from outside."""
+    rows = np.ones((len(points), 8), np.float32)
+    rows[:, :3], rows[:, 4 : 4 + colors.shape[1]] = points, colors
     data = GeomVertexData(name, _FORMAT, GeomEnums.UH_static)
     data.unclean_set_num_rows(len(rows))
     memoryview(data.modify_array(0)).cast("B")[:] = rows.tobytes()
@@ -53,11 +55,42 @@ def geometry(points: np.ndarray, colors: np.ndarray, triangles: np.ndarray, name
     return NodePath(node)
 
 
-def solid(points: np.ndarray, triangles: np.ndarray, color, name: str, light: np.ndarray = LIGHT) -> NodePath:
-    """Flat-shaded triangles: every face has its own brightness. Faces without an area are left out.
+class Mesh(NamedTuple):
+    """Triangles that move together."""
+
+    points: np.ndarray
+    """float[V, 3]"""
+    colors: np.ndarray
+    """float[V, 3], 0..1"""
+    triangles: np.ndarray
+    """int[T, 3], counter-clockwise from outside"""
+
+    def moved(self, at: Point = (0, 0, 0), pitch: float = 0, size: float = 1) -> Mesh:
+        """This mesh, made larger, then pitched by so many degrees about the origin, then moved."""
+        s, c = math.sin(math.radians(pitch)), math.cos(math.radians(pitch))
+        x, y, z = (self.points * size).T
+        return self._replace(points=np.stack([x, y * c - z * s, y * s + z * c], axis=1) + np.asarray(at))
+
+
+NOTHING = Mesh(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3), int))
+
+
+def joined(meshes: Iterable[Mesh]) -> Mesh:
+    """All of them as one."""
+    meshes = list(meshes)
+    starts = np.cumsum([0, *(len(mesh.points) for mesh in meshes)])
+    return Mesh(
+        np.concatenate([mesh.points for mesh in meshes]),
+        np.concatenate([mesh.colors for mesh in meshes]),
+        np.concatenate([mesh.triangles + start for mesh, start in zip(meshes, starts, strict=False)]),
+    )
+
+
+def faces_lit(points: np.ndarray, triangles: np.ndarray, color, light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The corners `[T, 3, 3]` of the triangles that have an area, and the colour `[T, 3]` of each in the light.
 
     `color`: one for all, or one a face `[T, 3]`; `light`: the direction that it comes from."""
-    corners = np.asarray(points, float)[np.asarray(triangles)]  # [T, 3, 3]
+    corners = np.asarray(points, float)[np.asarray(triangles)]
     color = np.broadcast_to(np.asarray(color, float), (len(corners), 3))
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normal, axis=1, keepdims=True)
@@ -66,41 +99,33 @@ def solid(points: np.ndarray, triangles: np.ndarray, color, name: str, light: np
     # Front and back are lit alike: the fighter is seen from behind, its foe from the front.
     facing = np.hstack([normal[:, :1], np.abs(normal[:, 1:2]), normal[:, 2:]]) @ (light[0], abs(light[1]), light[2])
     bright = AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
-    face = np.clip(color * bright[:, None], 0, 1)
-    colors = np.repeat(np.hstack([face, np.ones((len(face), 1))]), 3, axis=0)
-    # The triangles of one flat face share their vertices: fewer for the renderer to move.
-    rows, index = np.unique(np.hstack([corners.reshape(-1, 3), colors]).round(6), axis=0, return_inverse=True)
-    return geometry(rows[:, :3], rows[:, 3:], index.reshape(-1, 3), name)
+    return corners, np.clip(color * bright[:, None], 0, 1)
 
 
-def joined(parts: Iterable[NodePath], name: str = "joined") -> NodePath:
-    """The parts as one node with one Geom: their transforms go into the vertices, their colours stay.
-
-    What moves together costs the renderer one Geom instead of many. The parts are used up."""
-    group = NodePath(name)
-    for part in parts:
-        part.reparent_to(group)
-    group.flatten_strong()
-    nodes = group.find_all_matches("**/+GeomNode")
-    # What differs in transparency or in sidedness stays apart.
-    assert nodes.get_num_paths() == 1 and nodes[0].node().get_num_geoms() == 1, f"{name} does not join into one Geom"
-    whole = nodes[0]
-    whole.detach_node()
-    whole.set_name(name)
-    return whole
+def shared(corners: np.ndarray, *colors: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The vertices of `corners [T, 3, 3]`, whose faces have `colors` (each `[T, 3]`): those alike are one, fewer to
+    move. Gives their points `[V, 3]`, their colours `[V, 3]` of each kind, and the triangles `[T, 3]`."""
+    columns = [corners.reshape(-1, 3), *(np.repeat(color, 3, axis=0) for color in colors)]
+    rows, index = np.unique(np.hstack(columns).round(6), axis=0, return_inverse=True)
+    return *np.hsplit(rows, len(columns)), index.reshape(-1, 3)
 
 
-def box(sx: float, sy: float, sz: float, color: Color, at=(0, 0, 0)) -> NodePath:
+def solid(points: np.ndarray, triangles: np.ndarray, color: Color) -> Mesh:
+    """Flat-shaded triangles: every face has its own brightness."""
+    return Mesh(*shared(*faces_lit(points, triangles, color, LIGHT)))
+
+
+def box(sx: float, sy: float, sz: float, color: Color, at=(0, 0, 0)) -> Mesh:
     """A box around `at`."""
     x, y, z = sx / 2, sy / 2, sz / 2
     square = [(-x, -y), (x, -y), (x, y), (-x, y)]
     corners = np.array([(*corner, z) for z in (-z, z) for corner in square]) + np.asarray(at)
     faces = [(0, 2, 1), (0, 3, 2), (4, 5, 6), (4, 6, 7), (0, 1, 5), (0, 5, 4), (1, 2, 6), (1, 6, 5)]
     faces += [(2, 3, 7), (2, 7, 6), (3, 0, 4), (3, 4, 7)]
-    return solid(corners, np.array(faces), color, "box")
+    return solid(corners, np.array(faces), color)
 
 
-def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, at=(0, 0, 0)) -> NodePath:
+def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, at=(0, 0, 0)) -> Mesh:
     """A profile of (radius, height) turned around the z axis."""
     angles = np.arange(sides) * math.tau / sides
     points = [[r * math.cos(a), r * math.sin(a), z] for r, z in profile for a in angles]
@@ -109,17 +134,17 @@ def lathe(profile: Sequence[tuple[float, float]], color: Color, sides: int = 8, 
         for k in range(sides):
             a, b = i * sides + k, i * sides + (k + 1) % sides
             triangles += [(a, b, b + sides), (a, b + sides, a + sides)]
-    return solid(np.array(points) + np.asarray(at), np.array(triangles), color, "lathe")
+    return solid(np.array(points) + np.asarray(at), np.array(triangles), color)
 
 
-def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5) -> NodePath:
+def ball(radius: float, color: Color, at=(0, 0, 0), sides: int = 8, rings: int = 5) -> Mesh:
     """A sphere of flat faces."""
     steps = [math.pi * i / rings - math.pi / 2 for i in range(rings + 1)]
     profile = [(radius * math.cos(s), radius * math.sin(s)) for s in steps]
     return lathe(profile, color, sides, at)
 
 
-def loft(rings: Sequence[tuple[float, float, float, float]], color: Color, sides: int = 8) -> NodePath:
+def loft(rings: Sequence[tuple[float, float, float, float]], color: Color, sides: int = 8) -> Mesh:
     """A closed solid through ellipses (half width x, half depth y, height z, forward shift) from the bottom up."""
     turns = (np.arange(sides) + 0.5) * math.tau / sides
     points = [(math.cos(t) * x, math.sin(t) * y + shift, z) for x, y, z, shift in rings for t in turns]
@@ -131,10 +156,10 @@ def loft(rings: Sequence[tuple[float, float, float, float]], color: Color, sides
     for k in range(1, sides - 1):
         top = (count - 1) * sides
         faces += [(0, k + 1, k), (top, top + k, top + k + 1)]
-    return solid(np.array(points), np.array(faces), color, "loft")
+    return solid(np.array(points), np.array(faces), color)
 
 
-def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, hidden: bool = False) -> NodePath:
+def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, hidden: bool = False) -> Mesh:
     """A tapered rod from `a` (radius `ra`) to `b` (radius `rb`; 0 makes it a spike), shaded where it lies.
 
     `hidden`: its end at `a` is inside another solid and stays open."""
@@ -152,10 +177,10 @@ def rod(a: Point, b: Point, ra: float, rb: float, color: Color, sides: int = 6, 
         faces += [(k, n, n + sides), (k, n + sides, k + sides), (2 * sides + 1, k + sides, n + sides)]
         if not hidden:
             faces.append((2 * sides, n, k))
-    return solid(points, np.array(faces), color, "rod")
+    return solid(points, np.array(faces), color)
 
 
-def sheet(points: Sequence[Point], color: Color) -> NodePath:
+def sheet(points: Sequence[Point], color: Color) -> Mesh:
     """A fan of triangles from the first of the points, seen from both sides: cloth, wings, blades."""
     faces = [(0, k, k + 1) for k in range(1, len(points) - 1)]
-    return solid(np.asarray(points, float), np.array(faces + [(a, c, b) for a, b, c in faces]), color, "sheet")
+    return solid(np.asarray(points, float), np.array(faces + [(a, c, b) for a, b, c in faces]), color)

@@ -1,7 +1,6 @@
 """Shapes for living things: tubes, plates and cones gathered into one mesh a joint.
 
-A `Shape` collects triangles; `Shape.node` bakes the shading into their colours and gives one Geom, however many
-pieces it holds. Axes as everywhere: x right, y forward, z up; metres.
+A `Shape` collects triangles; `Shape.mesh` bakes the shading into their colours. Axes as everywhere: x right, y forward, z up; metres.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from panda3d.core import NodePath
 
-from env.arena.shapes.mesh import Color, solid
+from env.arena.shapes.mesh import Color, Mesh, faces_lit, shared
 
 LIGHT = np.array([0.35, 0.62, 0.70]) / np.linalg.norm([0.35, 0.62, 0.70])
 """It falls on the front: a boss faces the one who looks."""
@@ -115,15 +113,12 @@ class Shape:
         other._colors = list(self._colors)
         return other
 
-    def pale(self) -> Shape:
-        """This shape in white with faint shades, to be coloured by a colour scale."""
-        other = Shape()
-        other._corners = list(self._corners)
-        other._colors = [np.full_like(c, 1.4) for c in self._colors]
-        return other
-
-    def node(self, name: str, pitch: float = 0) -> NodePath:
-        """One Geom of all the pieces, lit as it stands when it is pitched by so many degrees."""
-        corners = np.concatenate(self._corners)
-        triangles = np.arange(len(corners) * 3).reshape(-1, 3)
-        return solid(corners.reshape(-1, 3), triangles, np.concatenate(self._colors), name, turned(LIGHT, p=-pitch))
+    def mesh(self, pitch: float = 0) -> tuple[Mesh, np.ndarray]:
+        """All the pieces, lit as they stand when they are pitched by so many degrees; and the colours `[V, 3]` of the
+        same vertices in white with faint shades, to be multiplied by a colour."""
+        corners, light = np.concatenate(self._corners), turned(LIGHT, p=-pitch)
+        points, triangles = corners.reshape(-1, 3), np.arange(len(corners) * 3).reshape(-1, 3)
+        corners, own = faces_lit(points, triangles, np.concatenate(self._colors), light)
+        pale = faces_lit(points, triangles, (1.4, 1.4, 1.4), light)[1]
+        points, own, pale, triangles = shared(corners, own, pale)
+        return Mesh(points, own, triangles), pale
