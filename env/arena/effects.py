@@ -10,7 +10,8 @@ import math
 import numpy as np
 from panda3d.core import NodePath, Point3, TransparencyAttrib
 
-from env.arena.marks import KIND_COLORS, lay, mixed, star
+from env.arena.figures.motion import mix
+from env.arena.marks import KIND_COLORS, facing, lay, star
 from env.arena.rules import HEAVY_REACH, LIGHT_REACH, POSTURE_PAUSE
 from env.arena.shapes.canvas import Canvas
 from env.arena.shapes.mesh import Color
@@ -22,13 +23,12 @@ from env.arena.state import (
     HIT_DEATHBLOW,
     HIT_LIGHT,
     HIT_PARRIED,
-    K_LEAP,
     P_BLOCK,
     P_CHARGE,
     P_HEAVY,
     P_LIGHT,
 )
-from env.tasks import KINDS, Task
+from env.tasks import Task
 
 HURT_NUMBER: Color = (1.0, 0.25, 0.20)
 NUMBER_TICKS, HURT_TICKS, SPARK_TICKS, PARRY_TICKS, HEAL_TICKS, RING_TICKS, SLASH_TICKS = 42, 20, 9, 16, 34, 14, 16
@@ -111,7 +111,7 @@ def _motes() -> NodePath:
 
 
 class Effects:
-    """The effects of one task, in the world and (`on_screen`) over it."""
+    """The effects of one task, in the world and on the HUD's plane."""
 
     def __init__(self, task: Task, parent: NodePath, hud: NodePath, height: float, radius: float) -> None:
         self.task, self.parent, self.height = task, parent, height
@@ -121,7 +121,7 @@ class Effects:
             P_HEAVY: _see_through(_swoosh(HEAVY_REACH - 0.2, 1.3, 110, (1.0, 0.74, 0.28)), parent),
         }
         self.trails = [self._trail(m) for m in moves]
-        self.leaps = [KINDS.index(m.kind) == K_LEAP for m in moves]
+        self.kinds = [m.kind for m in moves]
         self.reaches = [m.reach for m in moves]
         self.spark = star(6, 0.35, (1.0, 0.86, 0.45), (1, 1, 1))
         self.clash = star(8, 0.2, (1.0, 0.66, 0.15), (1, 1, 0.9))
@@ -135,6 +135,7 @@ class Effects:
         self.heal_ring = lay(_ring(0.35, (0.35, 1.0, 0.45)), 7, parent)
         for node in (self.shock, self.heal_ring):
             node.set_transparency(TransparencyAttrib.M_alpha)
+            node.hide()
         self.ice = _crystals()
         self.ice.set_scale(radius * 1.25)
         self.ice.reparent_to(parent)
@@ -144,7 +145,7 @@ class Effects:
         self._build_screen(hud)
 
     def _trail(self, move) -> NodePath | None:
-        color = mixed((1, 1, 1), KIND_COLORS[move.kind], 0.45)
+        color = mix((1, 1, 1), KIND_COLORS[move.kind], 0.45)
         if move.kind == "thrust":
             node = _streak(move.reach + min(move.step, 2.0), color)
         elif move.kind in ("leap", "ranged"):
@@ -189,13 +190,9 @@ class Effects:
             canvas = Canvas()
             write(canvas, text, 0, 0, 1, (0.05, 0.03, 0.03), weight=2.4)
             write(canvas, text, 0, 0, 1, color, weight=1.15)
-            node = self.numbers[text, color] = canvas.node("number")
-            node.set_billboard_point_eye()
-            node.set_depth_test(False)
-            node.set_depth_write(False)
-            node.set_transparency(TransparencyAttrib.M_alpha)
             # The boss's and the fighter's may be up together: in one bin they would lie in the order of their making.
-            node.set_bin("fixed", 12 + (color == HURT_NUMBER))
+            node = self.numbers[text, color] = facing(canvas.node("number"), 12 + (color == HURT_NUMBER))
+            node.set_transparency(TransparencyAttrib.M_alpha)
             node.reparent_to(self.parent)
         at = at + (0, 0, 0.9 * (1 - (1 - age / NUMBER_TICKS) ** 2))
         self._put(node, at, size * (at - camera).length(), min(1.0, 2.5 * (1 - age / NUMBER_TICKS)))
@@ -260,14 +257,11 @@ class Effects:
         after = b.t if b.stage == B_RECOVER else -1
         trail = self.trails[b.move]
         if trail is not None and (b.stage == B_STRIKE or 0 <= after < 7):
-            kind = self.task_kind(b.move)
+            kind = self.kinds[b.move]
             high = self.height * (0.34 if kind != "thrust" else 0.42)
             self._put(trail, (b.x, b.y, high), 1, 1.0 if b.stage == B_STRIKE else 1 - after / 7)
             trail.set_hpr(heading, 12 if kind in ("slam", "quick", "delayed") else 0, 
                           {"slam": 88, "delayed": 80, "quick": 50}.get(kind, 6))  # fmt: skip
-        if self.leaps[b.move] and (b.stage == B_STRIKE or 0 <= after < RING_TICKS):
+        if self.kinds[b.move] == "leap" and (b.stage == B_STRIKE or 0 <= after < RING_TICKS):
             s = (max(0, after) + 2) / (RING_TICKS + 2)
             self._put(self.shock, (b.x, b.y, 0), self.reaches[b.move] * (0.55 + 0.6 * s), 1 - 0.9 * s)
-
-    def task_kind(self, move: int) -> str:
-        return list(self.task.boss.moves.values())[move].kind

@@ -72,7 +72,9 @@ class Fight:
         self.task, self.seed = task, seed
         self.table = table_for(task)
         self.state = np.zeros(1, FIGHT)
-        """The whole state, one record. What else is here never changes."""
+        """The whole state, one record. What else is here never changes, but for what was last read."""
+        self._read: tuple[bytes, View | None] = b"", None
+        """A state and its view: pictures, labels and infos are made of the same moment."""
         draw = random.Random(f"{task.name}/{seed}")
         self.look_seed = draw.randrange(1 << 30)
         """One draw for all that the drawing varies."""
@@ -162,9 +164,12 @@ class Fight:
 
     def read(self) -> View:
         """A copy of the state as plain numbers."""
-        s = self.state.item()
-        shots = tuple(map(ShotView._make, s[2].tolist()))
-        return View._make((PlayerView._make(s[0]), BossView._make(s[1]), shots, *s[3:]))
+        saved = self.save()
+        if saved != self._read[0]:
+            s = self.state.item()
+            shots = tuple(map(ShotView._make, s[2].tolist()))
+            self._read = saved, View._make((PlayerView._make(s[0]), BossView._make(s[1]), shots, *s[3:]))
+        return self._read[1]
 
     def move_named(self, name: str) -> int:
         """The index of a move in the state."""

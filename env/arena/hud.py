@@ -5,7 +5,7 @@ What is where, and in which colour, `combatvla/profiles` repeats for those who r
 
 from __future__ import annotations
 
-from panda3d.core import Camera, NodePath, OrthographicLens
+from panda3d.core import Camera, NodePath, OmniBoundingVolume, OrthographicLens
 
 from env.arena.shapes.canvas import Canvas
 from env.arena.shapes.mesh import Color
@@ -47,6 +47,8 @@ class Hud:
         self.root = NodePath("hud")
         self.root.set_depth_test(False)
         self.root.set_depth_write(False)
+        self.root.node().set_bounds(OmniBoundingVolume())  # all of it is always in view
+        self.root.node().set_final(True)
         lens = OrthographicLens()
         lens.set_film_size(16, 9)
         lens.set_near_far(-10, 10)

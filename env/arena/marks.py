@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from panda3d.core import NodePath, Point3
 
+from env.arena.figures.motion import mix
 from env.arena.rules import SHOT_RADIUS, SHOT_SPREAD
 from env.arena.shapes.canvas import Canvas
 from env.arena.shapes.mesh import Color
@@ -34,10 +36,6 @@ RIM = 0.13
 """Metres."""
 Outline = tuple[np.ndarray, bool]
 """Points `[N, 2]`, counter-clockwise, forward is +y; and whether the first one is the tip of a wedge."""
-
-
-def mixed(floor: Color, color: Color, share: float) -> Color:
-    return tuple(a + (b - a) * share for a, b in zip(floor, color, strict=True))
 
 
 def outline(reach: float, arc_deg: float, step: float, inset: float = 0.0) -> Outline:
@@ -102,6 +100,15 @@ def lay(node: NodePath, order: int, parent: NodePath) -> NodePath:
     node.set_depth_write(False)
     node.set_depth_test(False)
     node.reparent_to(parent)
+    return node
+
+
+def facing(node: NodePath, order: int) -> NodePath:
+    """Turns a node to the camera at all times and lays it over the world, over what has a lower order. Hidden."""
+    node.set_billboard_point_eye()
+    node.set_depth_test(False)
+    node.set_depth_write(False)
+    node.set_bin("fixed", order)
     node.hide()
     return node
 
@@ -118,13 +125,7 @@ def star(points: int, inner: float, color: Color, core: Color) -> NodePath:
     faces = [(0, 1 + k, 1 + (k + 1) % n) for k in range(n)]
     colors = np.concatenate([[core], np.tile(np.asarray(color, float), (n, 1))])
     canvas.add(np.concatenate([[(0, 0, 0)], ring]), colors, faces)
-    node = canvas.node("star")
-    node.set_billboard_point_eye()
-    node.set_depth_test(False)
-    node.set_depth_write(False)
-    node.set_bin("fixed", 10)
-    node.hide()
-    return node
+    return facing(canvas.node("star"), 10)
 
 
 def _bolt(color: Color) -> NodePath:
@@ -140,6 +141,18 @@ def _bolt(color: Color) -> NodePath:
     return canvas.node("bolt")
 
 
+class _Mark(NamedTuple):
+    """The ground mark of a move."""
+
+    whole: NodePath
+    """Of area, fill and rim."""
+    area: NodePath
+    fill: NodePath
+    rim: NodePath
+    blow: NodePath | None
+    """Of a boss that slides along its mark: where it is when it strikes."""
+
+
 class Marks:
     """The telegraphs of one task. `paint` fits them to a floor, `update` poses them for a moment."""
 
@@ -148,15 +161,7 @@ class Marks:
         self.kinds = [KINDS.index(m.kind) for m in self.moves]
         self.blade = task.rules == "blade"
         self.colors = [KIND_COLORS[m.kind] for m in self.moves]
-        self.sets: list[tuple[NodePath, NodePath, NodePath, NodePath | None]] = []
-        for move in self.moves:
-            double = ((0.0, RIM), (RIM * 2.4, RIM * 3.4)) if move.kind == "grab" else ((0.0, RIM),)
-            area = lay(_filled(areas(move, RIM), "area"), 1, parent)
-            fill = lay(_filled(areas(move, RIM), "fill"), 2, parent)
-            rim = lay(_rim(move, double), 3, parent)
-            slides = move.step > 0 and move.kind != "ranged"
-            blow = lay(_filled([outline(move.reach, move.arc_deg, 0.0)], "blow"), 4, parent) if slides else None
-            self.sets.append((area, fill, rim, blow))
+        self.marks = [self._mark(move, parent) for move in self.moves]
         self.shown: int | None = None
         self.star = star(8, 0.16, (1.0, 0.97, 0.80), (1.0, 1.0, 1.0))
         self.star.reparent_to(parent)
@@ -172,7 +177,23 @@ class Marks:
             circle = [(math.cos(a) * 0.4, math.sin(a) * 0.55, 0) for a in np.arange(8) * math.tau / 8]
             canvas = Canvas()
             canvas.polygon(circle, (1, 1, 1))
-            self.spots.append(lay(canvas.node("spot"), 6, parent))
+            spot = lay(canvas.node("spot"), 6, parent)
+            spot.hide()
+            self.spots.append(spot)
+
+    @staticmethod
+    def _mark(move: Move, parent: NodePath) -> _Mark:
+        whole = parent.attach_new_node("mark")
+        whole.hide()
+        double = ((0.0, RIM), (RIM * 2.4, RIM * 3.4)) if move.kind == "grab" else ((0.0, RIM),)
+        area = lay(_filled(areas(move, RIM), "area"), 1, whole)
+        fill = lay(_filled(areas(move, RIM), "fill"), 2, whole)
+        rim = lay(_rim(move, double), 3, whole)
+        if move.step == 0 or move.kind == "ranged":
+            return _Mark(whole, area, fill, rim, None)
+        blow = lay(_filled([outline(move.reach, move.arc_deg, 0.0)], "blow"), 4, parent)
+        blow.hide()
+        return _Mark(whole, area, fill, rim, blow)
 
     @staticmethod
     def _sign() -> NodePath:
@@ -181,25 +202,19 @@ class Marks:
         for size, color in ((1.0, (0.12, 0.0, 0.0)), (0.86, (0.95, 0.05, 0.04))):
             canvas.polygon([(0, 0, -size), (size, 0, 0), (0, 0, size), (-size, 0, 0)], color)
         write(canvas, "!", 0, -0.48, 0.98, (1.0, 0.95, 0.85), weight=1.5)
-        node = canvas.node("sign")
-        node.set_billboard_point_eye()
-        node.set_depth_test(False)
-        node.set_depth_write(False)
-        node.set_bin("fixed", 9)
-        node.hide()
-        return node
+        return facing(canvas.node("sign"), 9)
 
     def paint(self, floor: Color) -> None:
         """The marks are opaque; they look see-through because the floor's colour is in theirs."""
         self.floor = floor
-        for (area, fill, rim, blow), color in zip(self.sets, self.colors, strict=True):
-            area.set_color(*mixed(floor, color, 0.34), 1)
-            fill.set_color(*mixed(floor, color, 0.78), 1)
-            rim.set_color(*mixed((1, 1, 1), color, 0.88), 1)
+        for (_, area, fill, rim, blow), color in zip(self.marks, self.colors, strict=True):
+            area.set_color(*mix(floor, color, 0.34), 1)
+            fill.set_color(*mix(floor, color, 0.78), 1)
+            rim.set_color(*mix((1, 1, 1), color, 0.88), 1)
             if blow:
-                blow.set_color(*mixed((1, 1, 1), color, 0.4), 1)
+                blow.set_color(*mix((1, 1, 1), color, 0.4), 1)
         for spot in self.spots:
-            spot.set_color(*mixed(floor, KIND_COLORS["ranged"], 0.45), 1)
+            spot.set_color(*mix(floor, KIND_COLORS["ranged"], 0.45), 1)
 
     def place_of(self, view) -> tuple[float, float]:
         """Where the mark of the present move lies."""
@@ -225,22 +240,20 @@ class Marks:
         index = b.move if told else None
         if index != self.shown:
             if self.shown is not None:
-                for node in self.sets[self.shown]:
-                    if node:
-                        node.hide()
+                self.marks[self.shown].whole.hide()
+                if self.marks[self.shown].blow:
+                    self.marks[self.shown].blow.hide()
             self.shown = index
-            for node in self.sets[index] if told else ():
-                if node:
-                    node.show()
+            if told:
+                self.marks[index].whole.show()
         self._shots(view)
         if not told:
             self.sign.hide()
             return None, False
-        area, fill, rim, blow = self.sets[index]
+        whole, _, fill, _, blow = self.marks[index]
         move = self.moves[index]
         x, y = self.place_of(view)
-        for node in (area, fill, rim):
-            node.set_pos_hpr(x, y, 0, heading, 0, 0)
+        whole.set_pos_hpr(x, y, 0, heading, 0, 0)
         share = max(0.03, b.t / b.total) if b.stage == B_WINDUP and b.total else 1.0
         fill.set_scale(1 if move.step > 2 or self.kinds[index] == K_RANGED else share, share, 1)
         if blow:
@@ -251,8 +264,8 @@ class Marks:
                 blow.hide()
         elif self.kinds[index] != K_RANGED:
             # The struck moment itself is pale: too late to begin anything.
-            tone = mixed((1, 1, 1), self.colors[index], 0.4) if b.stage == B_STRIKE else None
-            fill.set_color(*(tone or mixed(self.floor, self.colors[index], 0.78)), 1)
+            tone = mix((1, 1, 1), self.colors[index], 0.4) if b.stage == B_STRIKE else None
+            fill.set_color(*(tone or mix(self.floor, self.colors[index], 0.78)), 1)
         if self.blade and (move.perilous or self.kinds[index] == K_GRAB):
             self.sign.show()
         else:

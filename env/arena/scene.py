@@ -19,9 +19,9 @@ from env.arena.figures.motion import arc, flight
 from env.arena.hud import Hud
 from env.arena.marks import Marks, lay
 from env.arena.place import Surroundings
-from env.arena.rules import CHARGE_MAX, LEAP_OFF
+from env.arena.rules import CHARGE_MAX
 from env.arena.shapes.canvas import Canvas
-from env.arena.state import PLAYER_STATES, STAGES
+from env.arena.state import LEAP_OFF, PLAYER_STATES, STAGES
 from env.tasks import Task
 
 ASPECT = 16 / 9
@@ -74,9 +74,7 @@ class Scene:
         canvas = Canvas()
         turns = [k * math.tau / 14 for k in range(14)]
         canvas.polygon([(math.cos(a) * radius, math.sin(a) * radius, 0) for a in turns], WHITE)
-        node = lay(canvas.node("shadow"), 5, self.root)
-        node.show()
-        return node
+        return lay(canvas.node("shadow"), 5, self.root)
 
     def dress(self, look_seed: int) -> None:
         """Gives the scene the place, the light, the camera and the boss's tint of a fight."""
