@@ -24,7 +24,7 @@ from combatvla.errors import UserError
 from combatvla.policy.base import Frame
 from combatvla.profiles import load_profile
 from env.arena.eyes import Eyes
-from env.arena.gym import action_space, checked_plans
+from env.arena.plans import action_space, checked_plans
 from env.arena.state import TICK_HZ
 from env.hud_reader import HudReader, HudScore, Reading, picture_of
 from env.rewards import Rewards

@@ -18,15 +18,9 @@ from combatvla.errors import UserError
 from env.arena import features, rules
 from env.arena.eyes import Eyes
 from env.arena.fight import Fight, table_for
-from env.arena.gym import (
-    ArenaEnv,
-    action_space,
-    as_task,
-    check_latency,
-    checked_plans,
-    observation_space,
-)
+from env.arena.gym import ArenaEnv, as_task, check_latency, observation_space
 from env.arena.latency import Latency
+from env.arena.plans import action_space, checked_plans
 from env.arena.state import FIGHT, LOSS, PERIOD_TICKS, TABLE, TICK_HZ, TIMEOUT, WIN
 from env.rewards import TERMS, Rewards, settle, tally
 from env.tasks import TEST_SEED_START, Task
