@@ -22,7 +22,7 @@ from env.arena.latency import Latency, is_latency, to_thinking_ticks
 from env.arena.plans import action_space, checked_plans
 from env.arena.state import PERIOD_TICKS, TICK_HZ, to_ticks
 from env.rewards import TERMS, Rewards, settle, tally
-from env.tasks import TEST_SEED_START, Task, load_task, profile_of
+from env.tasks import TEST_SEED_START, Task, load_task
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,7 @@ class ArenaEnv(gym.Env):
         if self._window is None:
             from env.arena.window import ArenaWindow
 
-            profile = profile_of(self.task)
-            title, eyes = f"{profile.title} – {self.task.title}", self.eyes
-            self._window = ArenaWindow(title, eyes.width, eyes.height, profile, self.task.rules)
+            self._window = ArenaWindow(self.task, self.eyes.width, self.eyes.height)
         if not self._window.open:
             return
         self._window.poll()
