@@ -26,7 +26,7 @@ COMMANDS: dict[str, Command] = {
     "tracker align": Command("tracker.align", "turn sessions into an action-of-thought dataset"),
     "env play": Command("env.play", "play the Arena yourself, in a window"),
     "env watch": Command("env.watch", "watch a policy or a scripted player fight in a window"),
-    "env tasks": Command("env.list", "list the fights, with a picture of each"),
+    "env tasks": Command("env.task_list", "list the fights, with a picture of each"),
     "env speed": Command("env.speed", "measure how many decisions a second the Arena gives, beside ViZDoom"),
     "env calibrate": Command("env.calibrate", "measure how often the scripted players win each fight"),
     "env soak": Command("env.soak", "play at random for millions of ticks, and look for what must not happen"),

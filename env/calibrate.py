@@ -80,11 +80,12 @@ def as_array(plan: Plan) -> np.ndarray:
 def play(job: Job) -> list[Outcome]:
     """The fights of `job`, one for each seed."""
     from env.arena.fight import Fight
-    from env.arena.state import TICK_HZ
+    from env.arena.latency import to_thinking_ticks
+    from env.arena.state import TICK_HZ, to_ticks
     from env.tasks import load_task
 
     task, player = load_task(job.task), PLAYERS[job.player]()
-    late = round(job.latency_ms * TICK_HZ / 1000)
+    late = to_thinking_ticks(job.latency_ms, to_ticks(task.time_limit_s))
     outcomes = []
     for seed in job.seeds:
         fight = Fight(task, seed)

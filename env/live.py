@@ -71,10 +71,8 @@ def find_arena(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, f
             said = (folder / SAID_FILE).read_text(errors="replace").strip().splitlines()
             raise UserError(f"the Arena did not open: {said[-1] if said else 'it ended without a word'}")
         with suppress(UserError):
-            window = desktop.find_window(profile, wait_s=0.1)
-            if window.pid in (game.pid, None):
-                break
-            time.sleep(0.1)
+            window = desktop.find_window(profile, wait_s=0.1, pid=game.pid)
+            break
         if time.monotonic() > until:
             raise UserError(
                 f"the Arena opened no window within {START_S:.0f} s, or another Arena kept the focus: close other "

@@ -33,15 +33,15 @@ NEAREST, FARTHEST = 2.6, 5.5
 BACK, INK, FAINT = (18, 19, 23), (240, 236, 224), (160, 164, 172)
 
 
-def winding_up(task: Task, name: str, seed: int = SEED) -> Fight:
+def winding_up(task: Task, name: str) -> Fight:
     """A fight at the moment when the boss winds up for the attack `name`."""
-    fight = Fight(task, seed)
+    fight = Fight(task, SEED)
     move = task.boss.moves[name]
     distance = min(max(sum(move.range) / 2, move.range[0], NEAREST), max(FARTHEST, move.range[0]))
     fight.player.x, fight.player.y = 0.0, -distance / 2
     boss = fight.boss
     boss.x, boss.y, boss.facing = 0.0, distance / 2, -math.pi / 2
-    boss.stage, boss.move = B_WINDUP, list(task.boss.moves).index(name)
+    boss.stage, boss.move = B_WINDUP, fight.move_named(name)
     boss.hold = round(sum(move.hold) / 2 * TICK_HZ)
     boss.total = to_ticks(move.windup) + boss.hold
     before_flare = boss.total - FLARE_TICKS - 1

@@ -75,14 +75,13 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def open_window(stack: ExitStack, task: Task, profile: GameProfile, size: str) -> ArenaWindow:
+def open_window(stack: ExitStack, task: Task, width: int, height: int) -> ArenaWindow:
     """The window for `task`; closed with `stack`."""
-    width, height = parse_size(size)
     from env.arena.window import ArenaWindow
     from env.live import warm_rules
 
     warm_rules(task)
-    window = ArenaWindow(f"{profile.title} – {task.title}", width, height, profile, task.rules)
+    window = ArenaWindow(task, width, height)
     stack.callback(window.close)
     return window
 
@@ -116,12 +115,11 @@ def play(args: Args) -> int:
         raise UserError(f"expected at least 1 picture a second, got --fps {args.fps}")
     if args.bench is not None and not args.bench > 0:
         raise UserError(f"--bench: expected a number of seconds above 0, got {args.bench:g}")
-    parse_size(args.size)
+    width, height = parse_size(args.size)
     seed = args.seed if args.seed is not None else time.time_ns() % TEST_SEED_START  # what is played may be recorded
-    profile = profile_of(task)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
-        window = open_window(stack, task, profile, args.size)
+        window = open_window(stack, task, width, height)
         from env.arena.match import Match
         from env.arena.sound import Sounds
 
@@ -135,7 +133,7 @@ def play(args: Args) -> int:
             table(f"{task.title} in a window", ["figure", "value"], list(figures.items()))
             emit(figures, as_json=args.json)
             return 0
-        print(f"{task.title}, seed {seed}. {key_line(profile)}", flush=True)
+        print(f"{task.title}, seed {seed}. {key_line(profile_of(task))}", flush=True)
         Match(
             window,
             task,

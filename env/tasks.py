@@ -221,12 +221,12 @@ def task_names() -> list[str]:
     return list(_shipped())
 
 
-def named_tasks(text: str) -> list[str]:
-    """What `--tasks` asks for: "all", or names, numbers and paths separated by commas, each for `load_task`, once and
+def named_tasks(text: str, option: str = "--tasks") -> list[str]:
+    """What `option` asks for: "all", or names, numbers and paths separated by commas, each for `load_task`, once and
     in their order. `UserError` when there is none, or when one is unknown or malformed."""
     names = task_names() if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise UserError("--tasks names no task; give at least one, like --tasks first, or all")
+        raise UserError(f"{option} names no task; give at least one, like {option} first, or all")
     for name in names:
         load_task(name)
     return list(dict.fromkeys(names))

@@ -140,7 +140,7 @@ def watch(args: Args) -> int:
 
         mind = Mind(args.policy)
         stack.callback(mind.close)
-        window = open_window(stack, task, profile, args.size)
+        window = open_window(stack, task, width, height)
         from env.arena.match import Match
         from env.arena.panel import Panel
         from env.arena.render import Renderer

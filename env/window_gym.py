@@ -24,7 +24,7 @@ from combatvla.errors import UserError
 from combatvla.policy.base import Frame
 from combatvla.profiles import load_profile
 from env.arena.eyes import Eyes
-from env.arena.gym import action_space, checked_plans
+from env.arena.plans import action_space, checked_plans
 from env.arena.state import TICK_HZ
 from env.hud_reader import HudReader, HudScore, Reading, picture_of
 from env.rewards import Rewards
@@ -186,26 +186,13 @@ class WindowEnv(gym.Env):
         with ExitStack() as stack:
             self._desktop = open_desktop()
             stack.callback(self._desktop.close)
-            self._window = self._find()
+            self._window = self._desktop.find_window(self.profile, wait_s=self.wait_s, pid=self.pid)
             self._capture = stack.enter_context(WindowCapture(self._window, desktop=self._desktop, keep=2))
             injector = GuardedInjector(self._desktop, self._window, self.profile, armed=self.armed)
             stack.enter_context(injector)
             self._actuator = stack.enter_context(Actuator(injector))
             self._open = stack.pop_all()
         atexit.register(self.close)
-
-    def _find(self) -> Window:
-        until = time.monotonic() + self.wait_s
-        while True:
-            window = self._desktop.find_window(self.profile, wait_s=max(0.0, until - time.monotonic()))
-            if self.pid in (None, window.pid):
-                return window
-            if time.monotonic() >= until:
-                raise UserError(
-                    f"the window {window.title!r} belongs to process {window.pid}, expected process {self.pid}: close "
-                    "the other game, or give its window the focus"
-                )
-            time.sleep(0.05)
 
     def _await_fight(self) -> Frame:
         """Waits until the HUD shows a running fight; where one is over, begins the next one."""

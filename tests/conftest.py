@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from Xlib import X
 
 from combatvla.desktop import Desktop, Window, open_desktop
 from combatvla.desktop.display import own_display
+from combatvla.desktop.x11 import connect
 from combatvla.profiles import GameProfile, load_profile
 
 # A shell's background jobs ignore Ctrl-C, and so would every program that the tests start from there.
@@ -85,6 +87,28 @@ def probe(display: str) -> Iterator[Callable[..., ProbeWindow]]:
             window.process.kill()
         window.process.wait()
         window.process.stdout.close()
+
+
+@pytest.fixture
+def server(display: str) -> Iterator[Callable[[], tuple[int, int]]]:
+    """What the X server holds, as a function: how many keys and how many buttons; none before and after a test."""
+    x = connect()
+
+    def count() -> tuple[int, int]:
+        keys, mask = x.query_keymap(), x.screen().root.query_pointer().mask
+        buttons = sum(bool(mask & m) for m in (X.Button1Mask, X.Button2Mask, X.Button3Mask))
+        return sum(byte.bit_count() for byte in keys), buttons
+
+    assert count() == (0, 0), "an earlier test left input held"
+    yield count
+    assert count() == (0, 0), "input was left held"
+    x.close()
+
+
+@pytest.fixture
+def down(server) -> Callable[[], int]:
+    """How many keys and buttons together the X server holds; none before and after a test."""
+    return lambda: sum(server())
 
 
 @pytest.fixture

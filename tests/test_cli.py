@@ -15,18 +15,14 @@ import pytest
 from combatvla import cli
 from combatvla.errors import UserError
 from combatvla.report import json_line, progress, table
-
-
-def combatvla(*argv: str, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "combatvla", *argv]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+from tests.helpers import run_command
 
 
 def test_help_lists_every_command_and_is_fast():
     best = 9.0
     for _ in range(5):
         began = time.perf_counter()
-        done = combatvla("--help")
+        done = run_command("--help")
         best = min(best, time.perf_counter() - began)
     assert done.returncode == 0
     assert all(words in done.stdout for words in cli.COMMANDS)
@@ -171,4 +167,4 @@ def test_module_and_console_command_are_the_same():
     script = os.path.join(os.path.dirname(sys.executable), "combatvla")
     if not os.path.exists(script):
         pytest.skip("combatvla is not installed in this environment")
-    assert subprocess.run([script, "--help"], capture_output=True, text=True).stdout == combatvla("--help").stdout
+    assert subprocess.run([script, "--help"], capture_output=True, text=True).stdout == run_command("--help").stdout

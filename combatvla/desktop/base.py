@@ -34,9 +34,10 @@ class Window:
 class Desktop(Protocol):
     """Window lookup of one platform. Safe to call from several threads."""
 
-    def find_window(self, profile: GameProfile, *, wait_s: float = 0.0) -> Window:
-        """The window whose title starts with `profile.title`; looks for it for `wait_s` seconds. Of several: the one
-        with the focus, else the one opened last. `UserError` when there is none."""
+    def find_window(self, profile: GameProfile, *, wait_s: float = 0.0, pid: int | None = None) -> Window:
+        """The window whose title starts with `profile.title`, of the process `pid` where one is given; looks for it for
+        `wait_s` seconds. Of several: the one with the focus, else the one opened last. `UserError` when there is none.
+        """
 
     def active_window(self) -> int | None:
         """The id of the window with the focus."""

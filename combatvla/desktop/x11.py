@@ -99,20 +99,28 @@ class X11Desktop:
                 "focus: start one there (for example `openbox &`)"
             )
 
-    def find_window(self, profile: GameProfile, *, wait_s: float = 0.0) -> Window:
+    def find_window(self, profile: GameProfile, *, wait_s: float = 0.0, pid: int | None = None) -> Window:
         until = time.monotonic() + wait_s
         while True:
             with self._lock:
-                found = [w for w in self._windows() if w.title.startswith(profile.title)]
+                titled = [w for w in self._windows() if w.title.startswith(profile.title)]
                 active = self.active_window()
+            found = [w for w in titled if pid in (None, w.pid)]
             if found:
                 return next((w for w in found if w.id == active), found[-1])
             if time.monotonic() >= until:
-                raise UserError(
-                    f"no window whose title starts with {profile.title!r} is open on {os.environ.get('DISPLAY')}: "
-                    f"start the game {profile.name!r} first" + (f" (`{profile.start}`)" if profile.start else "")
-                )
+                break
             time.sleep(0.05)
+        if titled:
+            other = titled[-1]
+            raise UserError(
+                f"the window {other.title!r} belongs to process {other.pid}, expected process {pid}: start the game of "
+                "that process, or give the id of another one"
+            )
+        raise UserError(
+            f"no window whose title starts with {profile.title!r} is open on {os.environ.get('DISPLAY')}: "
+            f"start the game {profile.name!r} first" + (f" (`{profile.start}`)" if profile.start else "")
+        )
 
     def active_window(self) -> int | None:
         with self._lock:

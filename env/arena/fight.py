@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from combatvla.actions import Action, Plan
+from combatvla.actions import PLAN_LENGTH, Action
 from env.arena import rules
+from env.arena.plans import checked_plans
 from env.arena.state import (
     BOSS,
     FIGHT,
@@ -112,11 +113,9 @@ class Fight:
 
     def decide(self, plan: np.ndarray, thinking: int = 0, period: int = PERIOD_TICKS) -> None:
         """One decision: the plan before goes on for `thinking` ticks, then `plan` (`Plan.to_array`) begins; it lasts
-        `max(thinking, period)` ticks. `ValueError`, and nothing has moved, for a plan out of range."""
-        thinking_ticks = np.array([thinking])
-        if rules.decide(self.state, self.table, _FIRST, plan[None], thinking_ticks, period) != -1:
-            Plan.from_array(plan)  # says what is wrong
-            raise AssertionError(f"refused, yet a plan: {plan}")
+        `max(thinking, period)` ticks. `ValueError`, and nothing has moved, for what is no plan array."""
+        plans = checked_plans(plan, (PLAN_LENGTH,))[None]
+        rules.decide(self.state, self.table, _FIRST, plans, np.array([thinking]), period)
 
     def save(self) -> bytes:
         """The complete state."""

@@ -13,16 +13,16 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS, PERIOD_MS, PLAN_LENGTH
+from combatvla.actions import PERIOD_MS, PLAN_LENGTH
 from combatvla.errors import UserError
 from env.arena import features, rules
 from env.arena.eyes import Eyes
 from env.arena.fight import Fight, table_for
-from env.arena.jit import jit
 from env.arena.latency import Latency, is_latency, to_thinking_ticks
+from env.arena.plans import action_space, checked_plans
 from env.arena.state import PERIOD_TICKS, TICK_HZ, to_ticks
 from env.rewards import TERMS, Rewards, settle, tally
-from env.tasks import TEST_SEED_START, Task, load_task, profile_of
+from env.tasks import TEST_SEED_START, Task, load_task
 
 
 @dataclass(frozen=True)
@@ -177,9 +177,7 @@ class ArenaEnv(gym.Env):
         if self._window is None:
             from env.arena.window import ArenaWindow
 
-            profile = profile_of(self.task)
-            title, eyes = f"{profile.title} – {self.task.title}", self.eyes
-            self._window = ArenaWindow(title, eyes.width, eyes.height, profile, self.task.rules)
+            self._window = ArenaWindow(self.task, self.eyes.width, self.eyes.height)
         if not self._window.open:
             return
         self._window.poll()
@@ -243,11 +241,6 @@ def as_task(task: str | int | Path | Task) -> Task:
     return task if isinstance(task, Task) else load_task(str(task))
 
 
-def action_space() -> spaces.MultiDiscrete:
-    """Every array that `Plan.from_array` takes."""
-    return spaces.MultiDiscrete(_HIGH + 1)
-
-
 def observation_space(eyes: Eyes, pixels: bool) -> spaces.Space:
     """What `eyes` see, or without pixels the truth vector. `UserError` when these do not go together."""
     if pixels:
@@ -263,41 +256,3 @@ def observation_space(eyes: Eyes, pixels: bool) -> spaces.Space:
 def check_latency(ms: float) -> None:
     if not is_latency(ms):
         raise ValueError(f"expected a latency as a finite number of milliseconds >= 0, got {ms!r}")
-
-
-_HIGH = np.array(([1] * len(HELD_ACTIONS) + [len(DURATIONS_MS)]) * MAX_STEPS)
-
-
-@jit
-def _first_wrong(numbers, high):
-    for i in range(numbers.size):
-        if not 0 <= numbers[i] <= high[i % high.size]:
-            return i
-    return -1
-
-
-def checked_plans(action: np.ndarray, shape: tuple[int, ...], ignored: np.ndarray | None = None) -> np.ndarray:
-    """`action` as int64 of `shape`, whose last axis is a plan array; zeros for the fights that are `ignored`.
-    `ValueError`, saying where, if it is none."""
-    try:
-        array = np.asarray(action)
-    except ValueError:  # rows of different lengths
-        array = np.empty((), object)
-    if array.dtype.kind not in "iu" or array.shape != shape:
-        raise ValueError(
-            f"expected an action of whole numbers of shape {shape}, as Plan.to_array() gives them, "
-            f"got {array.dtype} of shape {array.shape}"
-        )
-    if ignored is not None:
-        array = np.where(ignored[:, None], 0, array)
-    plans = array.astype(np.int64, order="C")
-    wrong = _first_wrong(plans.reshape(-1), _HIGH)
-    if wrong >= 0:
-        *fight, at = (int(i) for i in np.unravel_index(wrong, shape))
-        step, k = divmod(at, len(HELD_ACTIONS) + 1)
-        name = HELD_ACTIONS[k] if k < len(HELD_ACTIONS) else "duration"
-        raise ValueError(
-            f"expected 0 to {_HIGH[at]} at action{[*fight, at]} ({name} of step {step + 1}), "
-            f"got {array[(*fight, at)]}; see Plan.to_array()"
-        )
-    return plans

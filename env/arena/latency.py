@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from combatvla.errors import UserError
+from env.arena.jit import jit
 from env.arena.state import TICK_HZ
 
 MEASURED = "measured"
@@ -53,6 +54,16 @@ class Latency:
         return float(generator.uniform(self.low_ms, self.high_ms)) if self.drawn else self.low_ms
 
 
-def to_thinking_ticks(ms: float, time_limit: int) -> int:
+@jit
+def to_thinking_ticks(ms, time_limit):
     """Whole ticks of `ms`, at most a fight's `time_limit` in ticks, which none outlasts."""
     return round(min(ms * TICK_HZ / 1000, time_limit))
+
+
+@jit
+def all_thinking_ticks(ms, time_limits):
+    """The same for each of `ms` float64[N] and `time_limits` int64[N]: int64[N]."""
+    ticks = np.empty(ms.size, np.int64)
+    for i in range(ms.size):
+        ticks[i] = to_thinking_ticks(ms[i], time_limits[i])
+    return ticks

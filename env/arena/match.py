@@ -31,8 +31,9 @@ Player = Callable[[Fight, frozenset[Action]], frozenset[Action]]
 class Match:
     """Runs fights of `task` in `window`, the first with `seed`, each next one with the seed after it.
 
-    `fights`: ends after so many, each followed by the next on its own; None: waits for Enter, until the window is
-    closed. `plain` shows nothing but the fight: no help, no hint. `speed`: seconds of the fight in a second.
+    `fights`: ends after so many (`math.inf`: never), each followed by the next on its own; None: waits for Enter, until
+    the window is closed. `plain` shows nothing but the fight: no help, no hint. `speed`: seconds of the fight in a
+    second.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Match:
         player: Player,
         sounds: Sounds,
         *,
-        fights: int | None = None,
+        fights: float | None = None,
         fps: int = 60,
         speed: float = 1.0,
         plain: bool = False,

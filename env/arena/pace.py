@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -40,7 +41,7 @@ def measure(window: ArenaWindow, task: Task, seed: int, sounds: Sounds, fps: int
         if now_ns - drawn[0][0] > (WARM_UP_S + seconds) * 1e9:
             match.ended = True
 
-    match = Match(window, task, seed, Oracle(), sounds, fights=1 << 30, fps=fps, plain=True, on_drawn=on_drawn)
+    match = Match(window, task, seed, Oracle(), sounds, fights=math.inf, fps=fps, plain=True, on_drawn=on_drawn)
     match.run()
     drawn = [row for row in drawn if row[0] - drawn[0][0] >= WARM_UP_S * 1e9]
     times = [now / 1e6 for now, _ in drawn]

@@ -718,16 +718,6 @@ _DURATION_TICKS = np.array([0, *(ms * TICK_HZ // 1000 for ms in DURATIONS_MS)], 
 
 
 @jit
-def is_plan(array):
-    """Whether `array` int64[PLAN_LENGTH] is in the range of `Plan.to_array`."""
-    for i in range(array.size):
-        limit = _DURATION_TICKS.size if i % _WIDTH == _WIDTH - 1 else 2
-        if not 0 <= array[i] < limit:
-            return False
-    return True
-
-
-@jit
 def begin_plan(f, array):
     """From now on the fight carries out this plan array, as `Plan.from_array` reads it."""
     end, over = 0, False
@@ -775,15 +765,11 @@ def decide(fights, tables, which, plans, thinking, period):
     """One decision of many fights, in place. The old plan goes on for `thinking[i]` ticks, then `plans[i]` begins; the
     decision lasts `max(thinking[i], period)` ticks. `tables[which[i]]` is the task of `fights[i]`.
 
-    `plans` int64[N, PLAN_LENGTH] as of `Plan.to_array`, `thinking` int64[N], `which` int64[N]. Returns
-    the index of the first plan that is out of range, before anything has moved, or -1.
+    `plans` int64[N, PLAN_LENGTH] as of `Plan.to_array`, `thinking` int64[N], `which` int64[N]. Nothing is checked here:
+    what comes from outside has to pass `plans.checked_plans` first.
     """
-    for i in range(fights.size):
-        if not is_plan(plans[i]):
-            return i
     for i in range(fights.size):
         f, t = fights[i], tables[which[i]]
         advance(f, t, thinking[i])
         begin_plan(f, plans[i])
         advance(f, t, max(0, period - thinking[i]))
-    return -1

@@ -18,16 +18,10 @@ from combatvla.errors import UserError
 from env.arena import features, rules
 from env.arena.eyes import Eyes
 from env.arena.fight import Fight, table_for
-from env.arena.gym import (
-    ArenaEnv,
-    action_space,
-    as_task,
-    check_latency,
-    checked_plans,
-    observation_space,
-)
-from env.arena.latency import Latency
-from env.arena.state import FIGHT, LOSS, PERIOD_TICKS, TABLE, TICK_HZ, TIMEOUT, WIN
+from env.arena.gym import ArenaEnv, as_task, check_latency, observation_space
+from env.arena.latency import Latency, all_thinking_ticks
+from env.arena.plans import action_space, checked_plans
+from env.arena.state import FIGHT, LOSS, PERIOD_TICKS, TABLE, TIMEOUT, WIN
 from env.rewards import TERMS, Rewards, settle, tally
 from env.tasks import TEST_SEED_START, Task
 
@@ -179,7 +173,7 @@ class ArenaVectorEnv(gym.vector.VectorEnv):
             )
         plans = checked_plans(actions, (self.num_envs, PLAN_LENGTH), begun if begun.any() else None)
         latencies = self._draw_latencies(measured_ms, begun)
-        thinking = np.rint(np.minimum(latencies, self._limits * (1000 / TICK_HZ)) * TICK_HZ / 1000).astype(np.int64)
+        thinking = all_thinking_ticks(latencies, self._limits)
         states, tables, which = self._states, self._tables, self._which
         rewards = np.empty(self.num_envs)
         tally(states, tables, which, self._before)

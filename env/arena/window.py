@@ -24,12 +24,12 @@ from combatvla.actions import Action
 from combatvla.desktop.base import WindowGone
 from combatvla.desktop.x11 import LOST, connect
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile
 from env.arena.fight import Fight
 from env.arena.overlay import Overlay
 from env.arena.quiet import quiet
 from env.arena.render import frame_buffer, show, software_pipe
 from env.arena.scene import Scene
+from env.tasks import Task, profile_of
 
 _PROFILE_NAMES = {"mouse1": "mouse_left", "mouse2": "mouse_middle", "mouse3": "mouse_right", "control": "ctrl"}
 """Panda3D's names of keys that a profile calls otherwise."""
@@ -39,20 +39,21 @@ _kept: list[NodePath] = []
 
 
 class ArenaWindow:
-    """Shows fights and reads the player's input. `UserError` when there is no display to open it on.
+    """Shows fights of `task` and reads the player's input. `UserError` when there is no display to open it on.
 
     The window may take any size; the picture keeps 16:9 in its middle.
     """
 
-    def __init__(self, title: str, width: int, height: int, profile: GameProfile, rules: str) -> None:
+    def __init__(self, task: Task, width: int, height: int) -> None:
         if not os.environ.get("DISPLAY"):
             raise UserError(
                 "the Arena's window needs a display and DISPLAY is not set: "
                 "start one, or run `make demo`, which starts its own"
             )
+        profile = profile_of(task)
         self.engine = GraphicsEngine.get_global_ptr()
         wanted = WindowProperties.size(width, height)
-        wanted.set_title(title)
+        wanted.set_title(f"{profile.title} – {task.title}")
         with quiet():
             pipe = software_pipe("TinyXGraphicsPipe")
             # Never freed: at the process's exit Xlib would close the connection, and where the display has gone before,
@@ -77,7 +78,7 @@ class ArenaWindow:
         self._data = data
         self._traverser = DataGraphTraverser()
         self.action_of = {key: action for action, key in profile.keys.items()}
-        self.overlay = Overlay(profile, rules)
+        self.overlay = Overlay(profile, task.rules)
         self.scene: Scene | None = None
         self._size = (0, 0)
         self._down: set[str] = set()

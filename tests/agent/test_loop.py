@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
-import sys
 import threading
 import time
 from bisect import bisect_left
@@ -19,6 +17,7 @@ from combatvla.desktop import WindowGone
 from combatvla.desktop.actuator import Actuator, until_change
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
+from tests.helpers import start_command, until
 
 A = Action
 FORWARD = Plan.of(A.MOVE_FORWARD, ms=200)
@@ -140,7 +139,7 @@ def test_a_failing_policy_leaves_no_key_down(play, scripted, probe, desktop, are
     assert down() == 0 and episode.ended == "interrupted"
 
 
-def test_focus_stolen_and_given_back(play, scripted, probe, desktop, arena, down, until):
+def test_focus_stolen_and_given_back(play, scripted, probe, desktop, arena, down):
     game, other = probe(), probe("another program", 200, 200, 400, 300)
     window = game.find(desktop, arena)
     heard: list[bool] = []
@@ -169,12 +168,11 @@ def test_focus_stolen_and_given_back(play, scripted, probe, desktop, arena, down
     assert "press" not in {kind for kind, _ in other.close()}
 
 
-def test_the_real_game_goes_on_and_hears_the_keys(play, scripted, desktop, arena, tmp_path, until):
+def test_the_real_game_goes_on_and_hears_the_keys(play, scripted, desktop, arena, tmp_path):
     """Unpaused: the Arena's ticks go on through a decision of 0.4 s; and its own log of held keys bears out ours."""
     truth = tmp_path / "truth.jsonl"
-    game = subprocess.Popen(
-        [sys.executable, "-m", "combatvla", "env", "play", "--size", "640x360", "--seed", "1", "--log", str(truth)]
-    )
+    options = ("--size", "640x360", "--seed", "1", "--log", str(truth))
+    game = start_command("env", "play", *options, stdout=None, stderr=None)
     try:
         window = desktop.find_window(arena, wait_s=30)
         assert desktop.activate(window, timeout_s=5)
@@ -198,7 +196,7 @@ def test_the_real_game_goes_on_and_hears_the_keys(play, scripted, desktop, arena
     assert episode.acted[0].action_age_ms == pytest.approx(age_ms, abs=0.01)
 
 
-def test_an_actuator_tells_of_a_closed_window(probe, desktop, arena, down, until):
+def test_an_actuator_tells_of_a_closed_window(probe, desktop, arena, down):
     window = probe()
     found = window.find(desktop, arena)
     with GuardedInjector(desktop, found, arena, armed=True) as injector, Actuator(injector) as actuator:
@@ -209,7 +207,7 @@ def test_an_actuator_tells_of_a_closed_window(probe, desktop, arena, down, until
             until(lambda: actuator.start(FORWARD) is None)
 
 
-def test_a_log_that_fails_is_told_once_and_leaves_no_key_down(probe, desktop, arena, down, until, monkeypatch):
+def test_a_log_that_fails_is_told_once_and_leaves_no_key_down(probe, desktop, arena, down, monkeypatch):
     """As on a full disk, in the actuator's own thread."""
     uncaught = []
     monkeypatch.setattr(threading, "excepthook", uncaught.append)

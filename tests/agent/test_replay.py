@@ -16,6 +16,7 @@ from agent.replay import Chronicle, make_replay
 from combatvla.actions import Action, Plan
 from combatvla.policy.base import Decision
 from combatvla.profiles import load_profile
+from tests.helpers import until
 
 
 def lit(strip: np.ndarray) -> int:
@@ -59,7 +60,7 @@ def test_any_text_and_any_profile_can_be_drawn(arena):
             assert hud.Strip(profile).draw(now).shape == (hud.HEIGHT, hud.WIDTH, 3)
 
 
-def test_replay_of_a_filmed_window(probe, desktop, arena, tmp_path, until):
+def test_replay_of_a_filmed_window(probe, desktop, arena, tmp_path):
     window = probe("CombatVLA Arena – probe", 640, 360, 0, 0, "flicker").find(desktop, arena)
     with EpisodeLog(tmp_path) as log:
         with Film(tmp_path / "film.mkv", window):

@@ -14,6 +14,7 @@ import pytest
 from agent.log import DecisionLine, HeldLine, read_lines
 from combatvla import cli
 from combatvla.errors import UserError
+from tests.helpers import start_command, until
 
 HOLDER = """
 import sys
@@ -81,7 +82,7 @@ def holder(probe, tmp_path):
     ("number", "code"),
     [(signal.SIGINT, (1, 130, -2)), (signal.SIGTERM, (143,)), (signal.SIGHUP, (129,)), (signal.SIGKILL, (-9,))],
 )
-def test_signals_leave_no_key_down(holder, down, until, tmp_path, number, code):
+def test_signals_leave_no_key_down(holder, down, tmp_path, number, code):
     process = holder("hold")
     until(lambda: down() == 3 and filmed(tmp_path), 20)
     process.send_signal(number)
@@ -94,7 +95,7 @@ def test_signals_leave_no_key_down(holder, down, until, tmp_path, number, code):
     assert (tmp_path / ("replay.mp4" if number == signal.SIGINT else "film.mkv")).exists()
 
 
-def test_a_fault_leaves_no_key_down(holder, down, until, tmp_path):
+def test_a_fault_leaves_no_key_down(holder, down, tmp_path):
     process = holder("fail")
     assert process.wait(30) == 1
     assert "out of memory" in process.stderr.read()
@@ -103,11 +104,10 @@ def test_a_fault_leaves_no_key_down(holder, down, until, tmp_path):
 
 
 def run(*argv: str, **options) -> subprocess.Popen:
-    command = [sys.executable, "-m", "combatvla", "agent", "run", "--game", "arena", "--policy", "random", *argv]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    return start_command("agent", "run", "--game", "arena", "--policy", "random", *argv, **options)
 
 
-def test_window_closed_in_mid_fight(probe, desktop, arena, down, until, tmp_path):
+def test_window_closed_in_mid_fight(probe, desktop, arena, down, tmp_path):
     window = probe()
     window.find(desktop, arena)
     agent = run("--armed", "--seconds", "30", "--log", str(tmp_path))
@@ -122,7 +122,7 @@ def test_window_closed_in_mid_fight(probe, desktop, arena, down, until, tmp_path
     assert (folder / "replay.mp4").stat().st_size > 1000
 
 
-def test_a_full_disk_is_one_sentence(probe, desktop, arena, down, until, small_disk):
+def test_a_full_disk_is_one_sentence(probe, desktop, arena, down, small_disk):
     probe().find(desktop, arena)
     (small_disk / "others").write_bytes(bytes(260_000))
     agent = run("--armed", "--seconds", "60", "--hz", "50", "--log", str(small_disk))

@@ -17,17 +17,15 @@ from benchmark.demo import Referee, merge
 from combatvla import cli
 from combatvla.errors import UserError
 from env.live import find_arena
+from tests.helpers import start_command
 
 ROOT = Path(cli.__file__).parents[1]
 
 
 def demo(folder: Path, *argv: str, policy: str = "random") -> subprocess.Popen:
     """The demo on a display of its own."""
-    command = [sys.executable, "-m", "combatvla", "demo", "--policy", policy, "--out", str(folder), *argv]
     environment = {k: v for k, v in os.environ.items() if k != "DISPLAY"}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-    )
+    return start_command("demo", "--policy", policy, "--out", str(folder), *argv, env=environment, cwd=ROOT)
 
 
 def family(pid: int) -> dict[int, str]:

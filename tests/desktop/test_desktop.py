@@ -34,6 +34,16 @@ def test_of_several_windows_the_one_with_the_focus_is_meant(desktop, arena, prob
     assert desktop.find_window(arena).id == second.id, "of those without the focus the one opened last"
 
 
+def test_a_window_is_found_by_its_process(desktop, arena, probe):
+    first, second = probe(x=0), probe(x=400)
+    newer = desktop.find_window(arena, wait_s=5, pid=second.process.pid)
+    assert desktop.activate(newer, timeout_s=5) and newer.pid == second.process.pid
+    older = desktop.find_window(arena, pid=first.process.pid)
+    assert older.pid == first.process.pid and desktop.active_window() == newer.id, "the focus does not matter"
+    with pytest.raises(UserError, match=f"belongs to process {second.process.pid}, expected process 1"):
+        desktop.find_window(arena, pid=1)
+
+
 def test_no_such_window(desktop, arena):
     with pytest.raises(UserError, match=r"no window whose title starts with 'CombatVLA Arena'.*combatvla env play"):
         desktop.find_window(arena)

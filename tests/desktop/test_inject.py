@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 from Xlib import X
@@ -17,36 +16,9 @@ from combatvla.desktop import WindowGone
 from combatvla.desktop.inject import GuardedInjector, release_on_exit
 from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
+from tests.helpers import until
 
 FORWARD_DODGE = frozenset({Action.MOVE_FORWARD, Action.DODGE})
-
-
-@pytest.fixture
-def server(display, arena):
-    """What the X server holds: a function giving (keys down, buttons down) of the Arena's profile."""
-    x = connect()
-    codes = [key_code(x, k) for k in arena.keys.values() if not k.startswith("mouse")]
-
-    def down() -> tuple[int, int]:
-        keys, mask = x.query_keymap(), x.screen().root.query_pointer().mask
-        return (
-            sum(bool(keys[c // 8] & 1 << c % 8) for c in codes),
-            sum(bool(mask & m) for m in (X.Button1Mask, X.Button2Mask, X.Button3Mask)),
-        )
-
-    assert down() == (0, 0), "an earlier test left input held"
-    yield down
-    assert down() == (0, 0), "input was left held"
-    x.close()
-
-
-def until(condition, seconds: float = 10.0) -> float:
-    """Waits until `condition()`; gives the seconds it took."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, "it did not come about in time"
-        time.sleep(0.001)
-    return time.monotonic() - start
 
 
 def presses(got: list[tuple[str, str]]) -> list[str]:

@@ -365,6 +365,18 @@ def test_compiled_plans_are_the_plans_of_the_vocabulary(numbers, thinking):
             assert compiled.state[name].tobytes() == plain.state[name].tobytes(), name
 
 
+def test_a_wrong_plan_is_named_and_moves_nothing():
+    fight = Fight(load_task("first"), 5)
+    before = fight.save()
+    wrong = WAIT_PLAN.to_array()
+    wrong[5] = 2
+    with pytest.raises(ValueError, match=r"expected 0 to 1 at action\[5\] \(dodge of step 1\), got 2"):
+        fight.decide(wrong)
+    with pytest.raises(ValueError, match=r"shape \(36,\).* got int64 of shape \(35,\)"):
+        fight.decide(wrong[:-1])
+    assert fight.save() == before
+
+
 @pytest.mark.parametrize("name", task_names())
 def test_a_restored_fight_goes_on_identically(name):
     fight = Fight(load_task(name), 11)

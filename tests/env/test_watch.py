@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -13,6 +12,7 @@ from Xlib import X
 from Xlib.ext import xtest
 
 from combatvla.actions import Plan, Step
+from combatvla.cli import main as combatvla
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
@@ -22,14 +22,14 @@ from env.arena.state import LOSS, WIN
 from env.mind import Mind, Thought
 from env.tasks import TEST_SEED_START, load_task
 from env.watch import note
+from tests.helpers import start_command
 
 LIT = (217, 158, 46)
 """The colour of a key that is held."""
 
 
 def watching(*options: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "combatvla", "env", "watch", "--size", "640x360", "--mute", "--json", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return start_command("env", "watch", "--size", "640x360", "--mute", "--json", *options)
 
 
 @pytest.fixture(scope="module")
@@ -139,13 +139,17 @@ def test_plans_in_words():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--policy", "nobody"], "no checkpoint at nobody"),
         (["--fights", "0"], "--fights must be at least 1"),
         (["--speed", "0"], "--speed: expected a number from 0.05 to 8"),
         (["--task", "frist"], "unknown task 'frist'"),
     ],
 )
-def test_bad_input_is_one_sentence(display, options, said):
-    game = watching(*options)
+def test_bad_input_is_one_sentence(options, said, capsys):
+    assert combatvla(["env", "watch", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_unknown_policy_is_one_sentence(display):
+    game = watching("--policy", "nobody")
     _, complaints = game.communicate(timeout=60)
-    assert game.returncode == 2 and said in complaints and "Traceback" not in complaints
+    assert game.returncode == 2 and "no checkpoint at nobody" in complaints and "Traceback" not in complaints

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,14 @@ from Xlib.ext import xtest
 from Xlib.protocol import event
 
 from combatvla.actions import Action
+from combatvla.cli import main as combatvla
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect, key_code
 from env.arena.fight import Fight
 from env.arena.render import Renderer
 from env.tasks import load_task, profile_of
+from tests.helpers import run_command, start_command, until
 
 SEED = 5
 
@@ -35,12 +37,7 @@ class Game:
         self.log, self.task = log, task
         self.profile = profile_of(load_task(task))
         what = ["--task", task, "--seed", str(SEED), "--size", size, "--log", str(log), "--mute", *options]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "combatvla", "env", "play", *what],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.process = start_command("env", "play", *what, stdout=subprocess.DEVNULL)
 
     def ticks(self) -> list[dict]:
         lines = self.log.read_text().splitlines() if self.log.exists() else []
@@ -49,8 +46,8 @@ class Game:
     def find(self, desktop):
         """The window, once it has the focus and the fight goes on."""
         window = desktop.find_window(self.profile, wait_s=20)
-        wait_for(lambda: len(self.ticks()) > 5)
-        wait_for(lambda: desktop.active_window() == window.id)
+        until(lambda: len(self.ticks()) > 5, 20)
+        until(lambda: desktop.active_window() == window.id)
         return window
 
     def goes_on(self, seconds: float = 0.3) -> bool:
@@ -70,16 +67,6 @@ def playing(tmp_path: Path, *options: str, **others: str) -> Iterator[Game]:
             game.process.terminate()
         game.process.wait(10)
         game.process.stderr.close()
-
-
-def wait_for(condition, seconds: float = 20.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.fixture
@@ -132,14 +119,14 @@ def test_window_shows_the_offscreen_picture_and_takes_keys(desktop, tmp_path, ta
         assert window.title == f"{game.profile.title} – {load_task(task).title}"
         with GuardedInjector(desktop, window, game.profile, armed=True) as injector:
             injector.set_held(frozenset({Action.SPRINT, Action.MOVE_FORWARD}))
-            wait_for(lambda: game.ticks()[-1]["held"] == ["move_forward", "sprint"])
+            until(lambda: game.ticks()[-1]["held"] == ["move_forward", "sprint"])
             injector.set_held(frozenset({action}))
-            wait_for(lambda: game.ticks()[-1]["held"] == [action])
+            until(lambda: game.ticks()[-1]["held"] == [action])
             injector.set_held(frozenset())
-            wait_for(lambda: game.ticks()[-1]["held"] == [])
+            until(lambda: game.ticks()[-1]["held"] == [])
             assert any(t["player"]["state"] == state for t in game.ticks())
         frame = WindowCapture(window).grab()
-        wait_for(lambda: game.ticks()[-1]["t_ns"] > frame.t_ns)
+        until(lambda: game.ticks()[-1]["t_ns"] > frame.t_ns)
         game.process.terminate()
         assert game.process.wait(10) == 143
         assert rows_as_offscreen(game, frame.pixels, frame.t_ns) == 360
@@ -153,10 +140,10 @@ def test_a_resized_window_keeps_the_picture_whole(desktop, tmp_path):
         connection.sync()
         connection.close()
         with WindowCapture(window) as capture:
-            wait_for(lambda: capture.grab().pixels.shape == (400, 480, 3))
+            until(lambda: capture.grab().pixels.shape == (400, 480, 3))
             time.sleep(0.5)
             frame = capture.grab()
-        wait_for(lambda: game.ticks()[-1]["t_ns"] > frame.t_ns)
+        until(lambda: game.ticks()[-1]["t_ns"] > frame.t_ns)
         game.process.terminate()
         bars = np.concatenate([frame.pixels[:64], frame.pixels[-64:]])
         assert not bars.any(), "above and below the picture all is black"
@@ -168,11 +155,11 @@ def test_pause_restart_and_quit(desktop, keyboard, tmp_path):
         window = game.find(desktop)
         for pause, resume in (("escape", "escape"), ("p", "enter")):
             keyboard(pause)
-            wait_for(lambda: not game.goes_on())
+            until(lambda: not game.goes_on())
             keyboard(resume)
-            wait_for(game.goes_on)
+            until(game.goes_on)
         keyboard("p")
-        wait_for(lambda: not game.goes_on())
+        until(lambda: not game.goes_on())
         xtest.fake_input(connection := connect(), X.MotionNotify, x=window.x + 320, y=window.y + 148)
         for kind in (X.ButtonPress, X.ButtonRelease):  # on "Resume"
             xtest.fake_input(connection, kind, 1)
@@ -181,16 +168,16 @@ def test_pause_restart_and_quit(desktop, keyboard, tmp_path):
         connection.close()
         assert game.goes_on() and not any("light_attack" in line["held"] for line in game.ticks())
         keyboard("backspace")
-        wait_for(lambda: sum(line["tick"] == 1 for line in game.ticks()) == 2)
+        until(lambda: sum(line["tick"] == 1 for line in game.ticks()) == 2)
         assert {line["seed"] for line in game.ticks()} == {SEED}, "the same fight again"
         keyboard("q")
         assert game.goes_on(), "q means quit in the menu only"
         keyboard("p")
-        wait_for(lambda: not game.goes_on())
+        until(lambda: not game.goes_on())
         with WindowCapture(window) as capture:
             paused = capture.grab().pixels.copy()
             keyboard("f1")  # the first help has gone, or goes now; either way the picture changes
-            wait_for(lambda: (capture.grab().pixels != paused).mean() > 0.05)
+            until(lambda: (capture.grab().pixels != paused).mean() > 0.05)
         keyboard("q")
         assert game.process.wait(10) == 0 and game.process.stderr.read() == ""
 
@@ -199,10 +186,10 @@ def test_a_window_without_the_focus_holds_nothing(desktop, keyboard, probe, tmp_
     with playing(tmp_path, "--plain") as game:
         window = game.find(desktop)
         keyboard("w", hold=True)
-        wait_for(lambda: game.ticks()[-1]["held"] == ["move_forward"])
+        until(lambda: game.ticks()[-1]["held"] == ["move_forward"])
         other = probe("another window")
-        wait_for(lambda: desktop.active_window() != window.id)
-        wait_for(lambda: game.ticks()[-1]["held"] == [])
+        until(lambda: desktop.active_window() != window.id)
+        until(lambda: game.ticks()[-1]["held"] == [])
         keyboard("w", release=True)
         other.close()
         assert desktop.activate(window, timeout_s=5)
@@ -210,34 +197,29 @@ def test_a_window_without_the_focus_holds_nothing(desktop, keyboard, probe, tmp_
         assert game.ticks()[-1]["held"] == []
 
 
-def test_a_window_destroyed_from_outside_ends_with_a_sentence(desktop, tmp_path):
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("destroy", "the Arena's window was destroyed by another program"),
+        ("kill_client", "ended with its display, or was killed"),
+    ],
+)
+def test_a_window_ended_from_outside_says_so_in_a_sentence(desktop, tmp_path, end, words):
     with playing(tmp_path, "--plain") as game:
         window = game.find(desktop)
         connection = connect()
-        connection.create_resource_object("window", window.id).destroy()
+        getattr(connection.create_resource_object("window", window.id), end)()
         connection.sync()
         connection.close()
         assert game.process.wait(10) == 2
         said = game.process.stderr.read()
-        assert "the Arena's window was destroyed by another program" in said and "Traceback" not in said
-
-
-def test_a_killed_window_ends_with_a_sentence(desktop, tmp_path):
-    with playing(tmp_path, "--plain") as game:
-        window = game.find(desktop)
-        connection = connect()
-        connection.create_resource_object("window", window.id).kill_client()
-        connection.sync()
-        connection.close()
-        assert game.process.wait(10) == 2
-        said = game.process.stderr.read()
-        assert said.count("\n") == 1 and "ended with its display, or was killed" in said
+        assert said.count("\n") == 1 and words in said
 
 
 def test_a_window_larger_than_the_screen_is_told_of_and_the_close_button_closes(desktop, tmp_path):
     with playing(tmp_path, "--plain", size="1600x900") as game:
         window = game.find(desktop)
-        wait_for(lambda: len(game.ticks()) > 120)
+        until(lambda: len(game.ticks()) > 120)
         connection = connect()
         button = event.ClientMessage(
             window=connection.create_resource_object("window", window.id),
@@ -253,20 +235,7 @@ def test_a_window_larger_than_the_screen_is_told_of_and_the_close_button_closes(
 
 
 def test_the_figures_of_the_window(display):
-    command = [
-        sys.executable,
-        "-m",
-        "combatvla",
-        "env",
-        "play",
-        "--size",
-        "640x360",
-        "--mute",
-        "--bench",
-        "1",
-        "--json",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = run_command("env", "play", "--size", "640x360", "--mute", "--bench", "1", "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert 5 < figures["fps"] < 62 and 0 < figures["core_share"] < 1.2, figures
@@ -274,20 +243,28 @@ def test_the_figures_of_the_window(display):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--size", "big"], "expected a size such as 1280x720"),
+        (["--task", "frist"], "unknown task 'frist'"),
+        (["--bench", "0"], "expected a number of seconds above 0"),
+        ([], "DISPLAY is not set"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, said, monkeypatch, capsys):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert combatvla(["env", "play", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "display_name", "said"),
     [
-        (["--size", "big"], None, "expected a size such as 1280x720"),
-        (["--task", "frist"], None, "unknown task 'frist'"),
-        (["--bench", "0"], None, "expected a number of seconds above 0"),
         (["--log", "/nowhere/log"], None, "choose another path"),
-        ([], "", "DISPLAY is not set"),
         ([], ":973", "is an X server running there"),
     ],
 )
-def test_bad_input_is_one_sentence(display, arguments, display_name, said):
-    environment = dict(os.environ)
-    if display_name is not None:
-        environment["DISPLAY"] = display_name
-    command = [sys.executable, "-m", "combatvla", "env", "play", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+def test_trouble_with_the_window_is_one_sentence(display, arguments, display_name, said):
+    done = run_command("env", "play", *arguments, env={**os.environ, "DISPLAY": display_name or display})
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr, done.stderr

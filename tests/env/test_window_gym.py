@@ -21,17 +21,16 @@ import numpy as np
 import pytest
 import yaml
 from gymnasium.utils.env_checker import check_env
-from Xlib import X
 
 import env  # noqa: F401  (registers the environments)
 from combatvla.actions import WAIT_PLAN, Plan, Step
-from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
 from combatvla.profiles import HUD_KINDS, load_profile
 from env.live import TRUTH_FILE, arena_window
 from env.players import best_plan
 from env.rewards import Rewards
 from env.window_gym import WindowEnv
+from tests.helpers import until
 
 # The probe window is blue all over: to a HUD whose bars are blue, a fight in which nobody has been hit.
 PROFILE = """
@@ -58,23 +57,7 @@ def game(tmp_path) -> str:
 
 
 @pytest.fixture
-def held(display) -> Iterator[Callable[[], int]]:
-    """How many keys and buttons the X server holds; none before and after a test."""
-    x = connect()
-    codes = [key_code(x, k) for k in ("w", "a", "space", "r", "shift", "enter")]
-
-    def count() -> int:
-        keys, mask = x.query_keymap(), x.screen().root.query_pointer().mask
-        return sum(bool(keys[c // 8] & 1 << c % 8) for c in codes) + bool(mask & X.Button1Mask)
-
-    assert count() == 0, "an earlier test left input held"
-    yield count
-    assert count() == 0, "input was left held"
-    x.close()
-
-
-@pytest.fixture
-def window_env(game, held) -> Iterator[Callable[..., gym.Env]]:
+def window_env(game, down) -> Iterator[Callable[..., gym.Env]]:
     """Makes environments of the probe window and closes them."""
     made: list[gym.Env] = []
 
@@ -87,14 +70,7 @@ def window_env(game, held) -> Iterator[Callable[..., gym.Env]]:
         one.close()
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.01)
-
-
-def test_plans_reach_the_window_and_its_picture_comes_back(window_env, probe, held):
+def test_plans_reach_the_window_and_its_picture_comes_back(window_env, probe, down):
     window = probe("Probe")
     live = window_env(width=160, height=90)
     pixels, info = live.reset(seed=1)
@@ -102,7 +78,7 @@ def test_plans_reach_the_window_and_its_picture_comes_back(window_env, probe, he
     assert info["hud"] == {"health": 1.0, "boss_health": 1.0} and info["focused"]
     began = time.monotonic()
     _, reward, terminated, truncated, info = live.step(FORWARD)
-    assert time.monotonic() - began > 0.08 and held() == 1
+    assert time.monotonic() - began > 0.08 and down() == 1
     assert not terminated and not truncated and -0.01 < reward < 0
     assert info["reward_terms"]["time"] == reward and info["capture_age_ms"] < 50
     three = Plan((Step.of("move_left", ms=50), Step.of("wait", ms=50), Step.of("light_attack", ms=50)))
@@ -134,42 +110,42 @@ def test_steps_keep_the_time_of_the_arena(window_env, probe):
     assert time.monotonic() - began < 0.08
 
 
-def test_unarmed_nothing_is_sent(window_env, probe, held):
+def test_unarmed_nothing_is_sent(window_env, probe, down):
     window = probe("Probe")
     live = window_env(armed=False)
     live.reset()
     for _ in range(3):
         live.step(LONG)
-        assert held() == 0
+        assert down() == 0
     live.close()
     assert window.close() == []
 
 
-def test_nothing_goes_to_a_window_that_stole_the_focus(window_env, probe, held, desktop):
+def test_nothing_goes_to_a_window_that_stole_the_focus(window_env, probe, down, desktop):
     window = probe("Probe")
     live = window_env()
     live.reset()
     live.step(LONG)
-    assert held() == 2
+    assert down() == 2
     thief = probe("Thief", 200, 100, 700, 500)
     profile = load_profile("arena")
     thief.find(desktop, profile)
     for _ in range(3):
         info = live.step(LONG)[4]
-        assert not info["focused"] and held() == 0
+        assert not info["focused"] and down() == 0
     window.find(desktop, profile)
-    assert live.step(LONG)[4]["focused"] and held() == 2
+    assert live.step(LONG)[4]["focused"] and down() == 2
     live.close()
     assert [what for what in thief.close() if what[0] == "press"] == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UserError("the window lies off the screen")])
-def test_an_exception_lets_go_of_everything(window_env, probe, held, monkeypatch, error):
+def test_an_exception_lets_go_of_everything(window_env, probe, down, monkeypatch, error):
     probe("Probe")
     live = window_env()
     live.reset()
     live.step(LONG)
-    assert held() == 2
+    assert down() == 2
 
     def fail():
         raise error
@@ -178,26 +154,26 @@ def test_an_exception_lets_go_of_everything(window_env, probe, held, monkeypatch
         patched.setattr(live.unwrapped._capture, "grab", fail)
         with pytest.raises(error if isinstance(error, type) else UserError):
             live.step(LONG)
-    assert held() == 0
+    assert down() == 0
     with pytest.raises(RuntimeError, match="call reset"):
         live.step(LONG)
     live.reset()
     live.step(LONG)
-    assert held() == 2
+    assert down() == 2
 
 
-def test_a_caller_that_stops_calling_holds_nothing_for_long(window_env, probe, held):
+def test_a_caller_that_stops_calling_holds_nothing_for_long(window_env, probe, down):
     probe("Probe")
     live = window_env()
     live.reset()
     live.step(Plan((Step.of("move_forward", ms=1000), Step.of("dodge", ms=1000))).to_array())
-    assert held() == 1
+    assert down() == 1
     time.sleep(1.1)
-    assert held() == 0
+    assert down() == 0
 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_process_holds_nothing(probe, held, game, kind):
+def test_a_killed_process_holds_nothing(probe, down, game, kind):
     probe("Probe")
     code = (
         "import sys, gymnasium, env\n"
@@ -208,16 +184,16 @@ def test_a_killed_process_holds_nothing(probe, held, game, kind):
     )
     player = subprocess.Popen([sys.executable, "-c", code, game], stderr=subprocess.DEVNULL)
     try:
-        until(lambda: held() == 2, 30)
+        until(lambda: down() == 2, 30)
         os.kill(player.pid, kind)
         player.wait(10)
-        until(lambda: held() == 0, 2)
+        until(lambda: down() == 0, 2)
     finally:
         player.kill()
         player.wait()
 
 
-def test_a_closed_window_ends_the_episode_and_a_new_one_is_found(window_env, probe, held):
+def test_a_closed_window_ends_the_episode_and_a_new_one_is_found(window_env, probe, down):
     window = probe("Probe")
     live = window_env(frames=2, observation="dict", width=64, height=36, wait_s=1.0)
     live.reset()
@@ -227,7 +203,7 @@ def test_a_closed_window_ends_the_episode_and_a_new_one_is_found(window_env, pro
         observation, _, terminated, truncated, info = live.step(LONG)
         if truncated:
             break
-    assert truncated and not terminated and info["window_lost"] and not info["focused"] and held() == 0
+    assert truncated and not terminated and info["window_lost"] and not info["focused"] and down() == 0
     assert observation in live.observation_space
     with pytest.raises(RuntimeError, match="call reset"):
         live.step(LONG)
@@ -252,19 +228,18 @@ def test_the_time_limit_truncates(window_env, probe):
 
 def test_a_window_by_title_or_by_process(window_env, probe, desktop):
     first, second = probe("Probe one"), probe("Probe two", 320, 240, 600, 0)
-    for chosen in ({"window": "Probe one"}, {"window": first.process.pid}):
-        first.find(desktop, load_profile("arena"))
-        live = window_env(armed=False, **chosen)
+    second.find(desktop, load_profile("arena"))
+    for window in ("Probe one", first.process.pid):  # older, and without the focus
+        live = window_env(armed=False, window=window)
         live.reset()
         assert live.unwrapped._window.pid == first.process.pid
         live.close()
-    second.find(desktop, load_profile("arena"))
     with pytest.raises(UserError, match=f"belongs to process {second.process.pid}, expected process 1"):
         window_env(window=1, armed=False, wait_s=0.2).reset()
 
 
 @pytest.mark.filterwarnings("ignore:.*WARN.*")
-def test_gymnasium_is_content(window_env, probe, held):
+def test_gymnasium_is_content(window_env, probe, down):
     probe("Probe")
     live = window_env(width=96, height=54)
     assert live.spec.nondeterministic
@@ -317,7 +292,7 @@ def test_a_profile_without_a_hud_is_told_what_to_add(tmp_path):
         gym.make("combatvla/Window-v0", game=str(path))
 
 
-def test_wrong_actions_are_refused(window_env, probe, held):
+def test_wrong_actions_are_refused(window_env, probe, down):
     probe("Probe")
     live = window_env(disable_env_checker=True)
     with pytest.raises(RuntimeError, match="call reset"):
@@ -327,7 +302,7 @@ def test_wrong_actions_are_refused(window_env, probe, held):
         live.step(WAIT[:-1])
     with pytest.raises(ValueError, match="expected 0 to 1"):
         live.step(WAIT + 2)
-    assert held() == 0
+    assert down() == 0
 
 
 def short(tmp_path, task: str, player_health: float, boss_health: float) -> str:
@@ -351,7 +326,7 @@ def newest(folder) -> dict | None:
 
 
 @pytest.mark.parametrize(("task", "game"), [("first", "arena"), ("ronin", "blade")])
-def test_a_scripted_player_lands_hits_and_the_reward_agrees_with_the_game(display, held, tmp_path, task, game):
+def test_a_scripted_player_lands_hits_and_the_reward_agrees_with_the_game(display, down, tmp_path, task, game):
     """The player looks into the game's log of true states; the environment sees the window alone."""
     with arena_window(tmp_path, short(tmp_path, task, 100, 80), 5, "640x360", "--mute") as process:
         live = gym.make("combatvla/Window-v0", game=game, window=process.pid, armed=True, wait_s=30.0)
@@ -366,7 +341,7 @@ def test_a_scripted_player_lands_hits_and_the_reward_agrees_with_the_game(displa
             assert reward == pytest.approx(sum(info["reward_terms"].values()))
             if terminated or truncated:
                 break
-        assert info["result"] == truths(tmp_path)[-1]["result"] == "win" and terminated and held() == 0
+        assert info["result"] == truths(tmp_path)[-1]["result"] == "win" and terminated and down() == 0
         assert info["reward_terms"]["win"] == 1.0 and info["reward_sums"]["damage_dealt"] == pytest.approx(1, abs=0.03)
         check_against_log(seen, truths(tmp_path))
 
@@ -374,7 +349,7 @@ def test_a_scripted_player_lands_hits_and_the_reward_agrees_with_the_game(displa
         assert info["hud"]["boss_health"] == info["hud"]["health"] == 1.0 and info["result"] is None
         live.step(FORWARD)
         live.close()
-        assert held() == 0
+        assert down() == 0
 
 
 def check_against_log(seen: list[tuple[int, dict]], log: list[dict]) -> None:
@@ -388,7 +363,7 @@ def check_against_log(seen: list[tuple[int, dict]], log: list[dict]) -> None:
             assert min(amounts) - 0.02 <= sign * info["reward_sums"][name] <= max(amounts) + 0.02, (name, info, near)
 
 
-def test_a_lost_fight_unarmed_and_the_pages_example(display, held, tmp_path):
+def test_a_lost_fight_unarmed_and_the_pages_example(display, down, tmp_path):
     with arena_window(tmp_path, short(tmp_path, "first", 15, 440), 5, "640x360", "--mute") as process:
         live = gym.make("combatvla/Window-v0", game="arena", window=process.pid, wait_s=30.0)
         live.reset()
@@ -404,5 +379,5 @@ def test_a_lost_fight_unarmed_and_the_pages_example(display, held, tmp_path):
         live.close()
         assert not any(tick["held"] for tick in truths(tmp_path))
         exec(PAGE.partition("```python\n")[2].partition("```")[0], {})  # armed, it begins the next one
-        assert held() == 0 and truths(tmp_path)[-1]["tick"] < 600
+        assert down() == 0 and truths(tmp_path)[-1]["tick"] < 600
         assert {held for tick in truths(tmp_path) for held in tick["held"]} == {"move_forward", "light_attack"}

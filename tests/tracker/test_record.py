@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 from combatvla.actions import Action
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.errors import UserError
+from tests.helpers import start_command, until
 from tracker.check import check
 from tracker.check import main as check_main
 from tracker.record import Recorder
@@ -147,21 +147,17 @@ def write_until_full(path) -> None:
             pass
 
 
-def start_command(*extra: str, game: str = "arena") -> subprocess.Popen:
-    command = [sys.executable, "-m", "combatvla", "tracker", "record", "--game", game, "--json", *extra]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def recording(*extra: str, game: str = "arena") -> subprocess.Popen:
+    return start_command("tracker", "record", "--game", game, "--json", *extra)
 
 
 def wait_for_frames(folder, count: int) -> None:
-    until = time.monotonic() + 60
     path = folder / "frames.jsonl"
-    while not path.is_file() or path.read_bytes().count(b"\n") < count:
-        assert time.monotonic() < until, "the recorder did not start"
-        time.sleep(0.02)
+    until(lambda: path.is_file() and path.read_bytes().count(b"\n") >= count, 60)
 
 
 def test_the_command_stops_after_a_while(desktop, game, tmp_path):
-    out, _ = start_command("--out", str(tmp_path / "s"), "--stop-after", "1", "--fps", "20").communicate(timeout=60)
+    out, _ = recording("--out", str(tmp_path / "s"), "--stop-after", "1", "--fps", "20").communicate(timeout=60)
     figures = json.loads(out.splitlines()[-1])
     assert figures["ended"] == "1 s are over" and 8 <= figures["frames"]
     assert 15 <= figures["frames"] + figures["dropped"] <= 20 * figures["seconds"] + 2
@@ -174,7 +170,7 @@ def test_a_profile_from_a_file_is_found_again(desktop, arena, game, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     keys = {action.value: key for action, key in arena.keys.items()}
     Path("mine.yaml").write_text(yaml.safe_dump({**arena.model_dump(mode="json"), "name": "mine", "keys": keys}))
-    recorder = start_command("--out", "s", "--stop-after", "0.5", game="mine.yaml")
+    recorder = recording("--out", "s", "--stop-after", "0.5", game="mine.yaml")
     _, said = recorder.communicate(timeout=60)
     assert recorder.returncode == 0, said
     monkeypatch.chdir("/")
@@ -183,7 +179,7 @@ def test_a_profile_from_a_file_is_found_again(desktop, arena, game, tmp_path, mo
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_ends_cleanly_on(desktop, game, tmp_path, number):
-    recorder = start_command("--out", str(tmp_path / "s"))
+    recorder = recording("--out", str(tmp_path / "s"))
     wait_for_frames(tmp_path / "s", 10)
     recorder.send_signal(number)
     out, said = recorder.communicate(timeout=60)
@@ -194,7 +190,7 @@ def test_the_command_ends_cleanly_on(desktop, game, tmp_path, number):
 
 
 def test_kill_9_of_the_command(desktop, arena, game, tmp_path):
-    recorder = start_command("--out", str(tmp_path / "s"))
+    recorder = recording("--out", str(tmp_path / "s"))
     with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
         wait_for_frames(tmp_path / "s", 10)
         hold(injector, A.MOVE_FORWARD, seconds=0.5)
@@ -210,7 +206,7 @@ def test_kill_9_of_the_command(desktop, arena, game, tmp_path):
 def test_bad_arguments_end_with_one_sentence(desktop, arena, game, tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").touch()
-    recorder = start_command("--out", str(tmp_path / "used"))
+    recorder = recording("--out", str(tmp_path / "used"))
     _, error = recorder.communicate(timeout=60)
     assert recorder.returncode == 2 and "exists already" in error.replace("\n", " ") and "Traceback" not in error
     for folder, fps, said in ((tmp_path / "a", 0, "expected 1 to 240"), (Path("/proc/nowhere"), 30, "cannot begin")):

@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from combatvla.aot import decode
 from combatvla.errors import UserError
 from env.arena.fight import Fight
 from env.tasks import TEST_SEED_START, load_task
+from tests.helpers import run_command, start_command, until
 from tracker.align import main as align
 from tracker.check import check
 from tracker.dataset import decode_png, read_rows
@@ -26,16 +25,11 @@ from training.demonstrate import TruthLog
 from training.demonstrate import main as demonstrate
 
 
-def run(*args: str, **kwargs) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "combatvla", *args]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **kwargs)
-
-
 @pytest.fixture(scope="module")
 def demonstrated(tmp_path_factory, display):
     """Eight seconds of the reference player in a small Arena window, recorded: (session folder, its figures)."""
     folder = tmp_path_factory.mktemp("demonstrated") / "session"
-    done = run(
+    done = run_command(
         *("tracker", "demonstrate", "--out", str(folder), "--seed", "3", "--seconds", "8"),
         *("--size", "640x360", "--json"),
     )
@@ -135,9 +129,9 @@ def test_align_refuses_what_it_cannot_use(demonstrated, tmp_path):
             align(args)
 
 
-def test_an_unknown_task_is_named(display, tmp_path):
-    done = run("tracker", "demonstrate", "--task", "chess", "--out", str(tmp_path / "s"))
-    assert done.returncode == 2 and "unknown task 'chess'" in done.stderr
+def test_an_unknown_task_is_named(tmp_path):
+    with pytest.raises(UserError, match="unknown task 'chess'"):
+        demonstrate(["--task", "chess", "--out", str(tmp_path / "s")])
 
 
 def test_seeds_held_out_for_measuring_are_not_recorded(display, tmp_path):
@@ -183,42 +177,16 @@ def test_an_open_arena_that_fights_a_held_out_seed_is_not_recorded(desktop, prob
 def test_closing_the_window_in_mid_fight(display, tmp_path):
     """The command opens the Arena as its child; here another one is used, and closed."""
     truth = tmp_path / "truth.jsonl"
-    command = [
-        sys.executable,
-        "-m",
-        "combatvla",
-        "env",
-        "play",
-        "--size",
-        "320x180",
-        "--log",
-        str(truth),
-        "--seed",
-        "5",
-    ]
-    game = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 60
-    while not truth.is_file() or truth.stat().st_size < 1000:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    player = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "combatvla",
-            "tracker",
-            "demonstrate",
-            "--truth",
-            str(truth),
-            "--out",
-            str(tmp_path / "s"),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not (tmp_path / "s" / "frames.jsonl").is_file() or len(Session(tmp_path / "s").frames) < 45:
-        assert time.monotonic() < until and player.poll() is None
-        time.sleep(0.05)
+    options = ("--size", "320x180", "--seed", "5", "--log", str(truth))
+    game = start_command("env", "play", *options, stdout=None, stderr=subprocess.DEVNULL)
+    until(lambda: truth.is_file() and truth.stat().st_size >= 1000, 60)
+    player = start_command("tracker", "demonstrate", "--truth", str(truth), "--out", str(tmp_path / "s"), stdout=None)
+
+    def recorded() -> bool:
+        assert player.poll() is None
+        return (tmp_path / "s" / "frames.jsonl").is_file() and len(Session(tmp_path / "s").frames) >= 45
+
+    until(recorded, 60)
     game.terminate()
     game.wait()
     _, said = player.communicate(timeout=20)

@@ -66,6 +66,11 @@ def test_held_out_seeds_are_refused():
         simulate.main(["--out", "unused", "--rows", "0"])
 
 
+def test_no_task_is_named():
+    with pytest.raises(UserError, match="--task names no task; give at least one, like --task first"):
+        rows_of(rows=1, task=",")
+
+
 def test_the_shipped_policy_can_play_for_data(monkeypatch):
     drawn = []
     draw = Renderer.draw

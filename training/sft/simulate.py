@@ -36,7 +36,8 @@ class Args:
     out: Path
     """The folder to write: Parquet shards of chat rows."""
     task: str = "first"
-    """The fights, names or numbers separated by commas; they take turns. For zero-shot figures train on 9,10 alone."""
+    """The fights, names or numbers separated by commas, or all; they take turns. For zero-shot figures train on 9,10
+    alone."""
     rows: int = 60_000
     """How many rows."""
     first_seed: int = 0
@@ -53,11 +54,11 @@ def answers(args: Args) -> Iterator:
     from env.arena.render import Renderer
     from env.arena.state import PERIOD_TICKS, TICK_HZ
     from env.players import RandomPlayer, ReactionPlayer, best_plan
-    from env.tasks import TEST_SEED_START, load_task, profile_of
+    from env.tasks import TEST_SEED_START, load_task, named_tasks, profile_of
     from tracker.dataset import Message, Part, chat_row, encode_png
     from tracker.explain import explain, questions
 
-    tasks, spec = [load_task(name.strip()) for name in args.task.split(",")], FrameSpec()
+    tasks, spec = [load_task(name) for name in named_tasks(args.task, "--task")], FrameSpec()
 
     def message(role: str, text: str) -> Message:
         return Message(role=role, content=[Part(type="text", text=text)])

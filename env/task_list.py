@@ -63,7 +63,7 @@ def attack_words(row: dict[str, Any]) -> str:
 
 def as_markdown(rows: list[dict[str, Any]]) -> str:
     """The list as a table of a Markdown page, and the picture of all attacks below it."""
-    lines = ["| | task | boss | rules | tier | phases | attacks (kinds) |", "|---|---|---|---|---|---|---|"]
+    lines = ["| # | task | boss | rules | tier | phases | attacks (kinds) |", "|---|---|---|---|---|---|---|"]
     for row in rows:
         name = f"`{row['name']}`" + (" (train)" if row["train"] else "")
         cells = (row["number"], name, row["title"], row["rules"], row["tier"], row["phases"], attack_words(row))
@@ -85,12 +85,12 @@ def main(argv: list[str]) -> int:
     rows = [row_of(task) for task in tasks]
     table(
         f"{len(rows)} fights: `combatvla env play --task NAME`",
-        ["name", "boss", "", "rules", "tier", "train", "phases", "attacks"],
+        ["#", "name", "boss", "rules", "tier", "train", "phases", "attacks"],
         [
             [
+                row["number"],
                 row["name"],
                 row["title"],
-                row["number"],
                 row["rules"],
                 row["tier"],
                 "yes" if row["train"] else "",

@@ -11,8 +11,8 @@ from PIL import Image
 
 from combatvla.cli import main
 from combatvla.report import write_between
-from env.list import BEGIN, END, as_markdown, row_of
 from env.pictures import FOOT, HEAD, TILE
+from env.task_list import BEGIN, END, as_markdown, row_of
 from env.tasks import KINDS, load_task, task_names
 
 
