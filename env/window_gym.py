@@ -88,6 +88,7 @@ class WindowEnv(gym.Env):
         self.time_limit_s, self.wait_s = time_limit_s, wait_s
         self._reader = HudReader(self.profile)
         self._last: np.ndarray | dict[str, np.ndarray]
+        self._picture: np.ndarray | None = None  # the last one, as the observation shows it
         self._seen_ns = 0
         self._said: deque[str | None] = deque(maxlen=CONFIRM)  # the last readings' word on the result
         self._score: HudScore | None = None  # of the running episode
@@ -163,9 +164,9 @@ class WindowEnv(gym.Env):
         """The last observed picture, uint8[height, width, 3], in the mode "rgb_array"."""
         if self.render_mode is None:
             return None
-        if not self._eyes.pictures:
+        if self._picture is None:
             raise RuntimeError("render() was called before reset(); call reset() first")
-        return self._eyes.pictures[-1][1].copy()
+        return self._picture.copy()
 
     def close(self) -> None:
         """Lets go of every key and button. The window itself stays open: it is not ours."""
@@ -241,7 +242,8 @@ class WindowEnv(gym.Env):
         self._seen_ns = frame.t_ns
         size = (self._eyes.width, self._eyes.height)
         picture = cv2.resize(picture_of(self.profile, frame.pixels), size, interpolation=cv2.INTER_AREA)
-        return self._eyes.take(frame.t_ns / 1e9 * TICK_HZ, picture)
+        self._picture = picture
+        return self._eyes.take(frame.t_ns / 1e9 * TICK_HZ, picture.copy())
 
     def _info(self, score: HudScore, lost: bool = False) -> dict[str, Any]:
         return {

@@ -20,7 +20,7 @@ MAX_AGE_MS = 1e6
 
 
 class Eyes:
-    """Draws fights offscreen at `width` x `height` and keeps the last `frames` pictures.
+    """Draws fights offscreen at `width` x `height`; of several `frames` it keeps the last ones.
 
     `space` is that of what `look` gives: with `observation="array"` uint8[height, width, 3], or for several frames
     uint8[frames, height, width, 3], the oldest first; with "dict" always the stack, as `frames`, and `ages_ms`
@@ -36,7 +36,7 @@ class Eyes:
             raise UserError(f"expected observation 'array' or 'dict', got {observation!r}")
         self.width, self.height, self.observation = int(width), int(height), observation
         self.pictures: deque[tuple[float, np.ndarray]] = deque(maxlen=int(frames))
-        """Of each picture the tick and the pixels. The pixels are never changed, so that states may share them."""
+        """Of each picture of a stack the tick and the pixels. They are never changed, so that states may share them."""
         self._renderer: Renderer | None = None
 
     @property
@@ -60,13 +60,16 @@ class Eyes:
         return self.take(fight.tick_count, self.draw(fight))
 
     def take(self, tick: float, pixels: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
-        """Keeps `pixels`, uint8[height, width, 3], as the picture of `tick`, and gives the observation."""
+        """The observation with `pixels`, uint8[height, width, 3], as the picture of `tick`. A single picture is given
+        as it is; one of a stack is kept, and must not be changed afterwards."""
         pictures = self.pictures
+        if pictures.maxlen == 1 and self.observation == "array":
+            return pixels
         pictures.append((tick, pixels))
         while len(pictures) < pictures.maxlen:  # a fight begins as if all had stood still
             pictures.append(pictures[-1])
         if self.observation == "array":
-            return pictures[0][1].copy() if len(pictures) == 1 else np.stack([p for _, p in pictures])
+            return np.stack([p for _, p in pictures])
         ages = [min(MAX_AGE_MS, (pictures[-1][0] - tick) * 1000 / TICK_HZ) for tick, _ in pictures]
         return {"ages_ms": np.array(ages, np.float32), "frames": np.stack([p for _, p in pictures])}
 

@@ -162,7 +162,7 @@ class ArenaEnv(gym.Env):
             return None
         if self.fight is None:
             raise RuntimeError("render() was called before reset(); call reset() first")
-        return self.eyes.pictures[-1][1].copy() if self.pixels else self.eyes.draw(self.fight)
+        return self.eyes.draw(self.fight)
 
     def _play(self, thinking: int) -> None:
         """Carries the decision out at real speed in the window, tick by tick: to the state that it gives at once."""

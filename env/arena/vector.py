@@ -259,10 +259,7 @@ class ArenaVectorEnv(gym.vector.VectorEnv):
             return None
         if not self.fights:
             raise RuntimeError("render() was called before reset(); call reset() first")
-        return tuple(
-            eyes.pictures[-1][1].copy() if self.pixels else eyes.draw(fight)
-            for eyes, fight in zip(self.eyes, self.fights, strict=True)
-        )
+        return tuple(eyes.draw(fight) for eyes, fight in zip(self.eyes, self.fights, strict=True))
 
     @property
     def np_random(self) -> tuple[np.random.Generator | None, ...]:
