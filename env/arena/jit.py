@@ -13,7 +13,7 @@ _HERE = Path(__file__).parent
 _SOURCES = (
     _HERE / "rules.py",
     _HERE / "state.py",
-    _HERE / "figures" / "skin.py",
+    _HERE / "shapes" / "skin.py",
     _HERE.parent / "tasks.py",
     _HERE.parents[1] / "combatvla" / "actions.py",
 )

@@ -73,6 +73,7 @@ class Renderer:
         spare = _spare.get((width, height))
         self.output = spare.pop() if spare else self._make_output()
         self.texture = Texture()
+        self.output.set_clear_color_active(False)  # ground and sky cover all of it
         self.output.clear_render_textures()
         self.output.add_render_texture(self.texture, GraphicsOutput.RTM_copy_ram)
         self.scene: Scene | None = None

@@ -16,7 +16,7 @@ import numpy as np
 from panda3d.core import Point3
 
 from env.arena.figures.motion import arc, flight, smooth
-from env.arena.figures.skin import Bone, Skin, turn
+from env.arena.shapes.skin import Bone, Skin, turn
 from env.arena.jit import jit
 from env.arena.look import BossLook
 from env.arena.shapes.mesh import Color

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from panda3d.core import NodePath
 
-from env.arena.shapes.mesh import AMBIENT, LIGHT, geometry
+from env.arena.shapes.mesh import AMBIENT, LIGHT, Mesh, geometry
 
 
 def shaded(faces: np.ndarray, colors: np.ndarray) -> np.ndarray:
@@ -76,11 +76,19 @@ class Canvas:
     def empty(self) -> bool:
         return not self._count
 
+    def _shared(self) -> tuple[np.ndarray, np.ndarray]:
+        """The vertices, float32[V, 7]: points and RGBA, and the triangles. Polygons share the vertices that are alike:
+        fewer for the renderer to move."""
+        rows = np.ascontiguousarray(np.hstack([np.concatenate(self._points), np.concatenate(self._colors)]), np.float32)
+        _, first, place = np.unique(rows.view("V28").ravel(), return_index=True, return_inverse=True)
+        return rows[first], place[np.concatenate(self._index)]
+
     def node(self, name: str) -> NodePath:
         """All of it as one Geom."""
-        rows = np.ones((self._count, 8), np.float32)
-        rows[:, :3], rows[:, 4:] = np.concatenate(self._points), np.concatenate(self._colors)
-        # Polygons share the vertices that are alike: fewer for the renderer to move.
-        _, first, place = np.unique(rows.view("V32").ravel(), return_index=True, return_inverse=True)
-        rows, index = rows[first], place[np.concatenate(self._index)]
-        return geometry(rows[:, :3], rows[:, 4:], index, name)
+        rows, index = self._shared()
+        return geometry(rows[:, :3], rows[:, 3:], index, name)
+
+    def mesh(self) -> Mesh:
+        """All of it, without the colours' alpha."""
+        rows, index = self._shared()
+        return Mesh(rows[:, :3], rows[:, 3:6], index)
