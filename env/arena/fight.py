@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import namedtuple
+from itertools import starmap
 from typing import NamedTuple
 
 import numpy as np
@@ -40,14 +41,31 @@ TICK_MS = 1000 / TICK_HZ
 _FIRST = np.zeros(1, np.int64)
 
 
+class _Told(NamedTuple):
+    """What the truth tells of a move."""
+
+    name: str = "none"
+    kind: str = "none"
+    perilous: bool = False
+    threat_m: float = 0.0
+    """Metres from the boss within which it can still hit somebody, its own step or flight included."""
+    shot_ms_per_m: float | None = None
+
+
+def _told(name: str, move: Move) -> _Told:
+    threat = move.reach + move.step + (1.6 if move.kind == "leap" else 0.9)
+    shot = 1000 / move.shot_speed if move.kind == "ranged" else None
+    return _Told(name, move.kind, move.perilous or move.kind == "grab", threat, shot)
+
+
 class _Known(NamedTuple):
     """What is made once a task."""
 
     task: Task
     """Held, so that its id stays its own."""
     table: np.ndarray
-    names: list[str]
-    """The moves' names by index; "none" stands last, where NO_MOVE finds it."""
+    moves: list[_Told]
+    """By index; that of no move stands last, where NO_MOVE finds it."""
 
 
 _known: dict[int, _Known] = {}
@@ -56,7 +74,7 @@ _known: dict[int, _Known] = {}
 def _of(task: Task) -> _Known:
     known = _known.get(id(task))
     if known is None:
-        known = _known[id(task)] = _Known(task, table_of(task), [*task.boss.moves, "none"])
+        known = _known[id(task)] = _Known(task, table_of(task), [*starmap(_told, task.boss.moves.items()), _Told()])
         known.table.flags.writeable = False
     return known
 
@@ -183,8 +201,7 @@ class Fight:
         """
         v, task = self.read(), self.task
         p, b = v.player, v.boss
-        name = _of(task).names[b.move]
-        move: Move | None = task.boss.moves.get(name)
+        move = _of(task).moves[b.move]
         stage = "frozen" if b.frozen else STAGES[b.stage]
         distance = math.hypot(b.x - p.x, b.y - p.y)
         impact = round((b.total - b.t) * TICK_MS) if stage == "windup" else 0 if stage == "strike" else -1
@@ -209,17 +226,17 @@ class Fight:
             "boss": {
                 "health": b.health / task.boss.health,
                 "posture": b.posture / task.boss.posture,
-                "move": name,
-                "kind": move.kind if move else "none",
+                "move": move.name,
+                "kind": move.kind,
                 "stage": stage,
                 "progress": round(b.t / b.total, 4) if b.total else 0.0,
                 "impact_ms": impact,
                 "elapsed_ms": round(b.t * TICK_MS),
                 "left_ms": round((b.frozen or b.total - b.t) * TICK_MS) if b.frozen or b.total else 0,
                 "feint": b.feint > 0,
-                "perilous": bool(move and (move.perilous or move.kind == "grab")),
-                "threat_m": _threat_m(move),
-                "flight_ms": round(max(0.0, distance - 1.6) / move.shot_speed * 1000) if _throws(move) else 0,
+                "perilous": move.perilous,
+                "threat_m": move.threat_m,
+                "flight_ms": round(max(0.0, distance - 1.6) * move.shot_ms_per_m) if move.shot_ms_per_m else 0,
                 "idle_ms": round(b.idle_left * TICK_MS) if stage == "idle" else 0,
             },
             "shots": [_shot(s, p) for s in v.shots if s.left],
@@ -227,17 +244,6 @@ class Fight:
             "damage_dealt": v.damage_dealt / task.boss.health,
             "damage_taken": v.damage_taken / task.player.health,
         }
-
-
-def _throws(move: Move | None) -> bool:
-    return move is not None and move.kind == "ranged"
-
-
-def _threat_m(move: Move | None) -> float:
-    """Metres from the boss within which the move can still hit somebody, its own step or flight included."""
-    if move is None:
-        return 0.0
-    return move.reach + move.step + (1.6 if move.kind == "leap" else 0.9)
 
 
 def _shot(shot: ShotView, p: PlayerView) -> dict:

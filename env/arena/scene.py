@@ -21,6 +21,8 @@ from env.arena.marks import Marks, lay
 from env.arena.place import Surroundings
 from env.arena.rules import CHARGE_MAX
 from env.arena.shapes.canvas import Canvas
+from env.arena.shapes.mesh import Mesh
+from env.arena.shapes.skin import Bone, Skin
 from env.arena.state import LEAP_OFF, PLAYER_STATES, STAGES
 from env.tasks import Task
 
@@ -60,9 +62,12 @@ class Scene:
         self._moves = [(m.gesture, m.kind) for m in task.boss.moves.values()] + [(None, None)]
         self._places: OrderedDict[int, Surroundings] = OrderedDict()
         self.place: Surroundings | None = None
-        for figure in (self.boss, self.player):
+        figures = (self.boss, self.player)
+        for figure in figures:
             figure.root.reparent_to(self.root)
-        self.shadows = [self._shadow(figure.shadow_radius) for figure in (self.boss, self.player)]
+        # Both are one Geom: two would cost the renderer twice as much.
+        self.shadows = Skin([Bone(str(i), -1, self._shadow(figure.shadow_radius)) for i, figure in enumerate(figures)])
+        lay(self.shadows.node, 5, self.root)
         self.marks = Marks(task, self.root)
         self.effects = Effects(task, self.root, self.hud.root, self.boss.height, task.boss.radius)
         self._tints: dict[str, tuple] = {}
@@ -70,11 +75,12 @@ class Scene:
         self._glow: tuple | None = None
         self.dress(look_seed)
 
-    def _shadow(self, radius: float) -> NodePath:
+    @staticmethod
+    def _shadow(radius: float) -> Mesh:
         canvas = Canvas()
         turns = [k * math.tau / 14 for k in range(14)]
         canvas.polygon([(math.cos(a) * radius, math.sin(a) * radius, 0) for a in turns], WHITE)
-        return lay(canvas.node("shadow"), 5, self.root)
+        return canvas.mesh()
 
     def dress(self, look_seed: int) -> None:
         """Gives the scene the place, the light, the camera and the boss's tint of a fight."""
@@ -97,8 +103,7 @@ class Scene:
         for node in place.nodes:
             node.reparent_to(self.root)
         self.marks.paint(place.floor)
-        for shadow in self.shadows:
-            shadow.set_color(*(0.6 * c for c in place.floor), 1)
+        self.shadows.node.set_color(*(0.6 * c for c in place.floor), 1)
         self._boss_tint = _times(place.light, [rng.uniform(0.92, 1.08) for _ in range(3)])
         self._player_tint = place.light
         # A tall boss is seen from farther away and from higher up.
@@ -122,6 +127,9 @@ class Scene:
         facing = math.degrees(math.atan2(dy, dx)) - 90
         self._pose_boss(view, heading, eye)
         self._pose_player(view, facing)
+        for frame, body in zip(self.shadows.frames, (b, p), strict=True):
+            frame[3, 0], frame[3, 1] = body.x, body.y
+        self.shadows.draw()
         tip = self.player.tip() if PLAYER_STATES[p.state] == "charge" else eye
         self.effects.update(view, heading, facing, eye, tip)
         self.hud.update(view)
@@ -161,7 +169,6 @@ class Scene:
         gesture, kind = self._moves[b.move]
         figure.root.set_pos_hpr(b.x, b.y, 0, heading, 0, 0)
         figure.pose(gesture, kind, STAGES[b.stage], b.t / b.total if b.total else 0.0, b.walk, view)
-        self.shadows[0].set_pos(b.x, b.y, 0)
         tint = BOSS_GRADES[b.phase]
         if b.frozen:
             tint = (0.55, 0.90, 1.7)
@@ -184,5 +191,4 @@ class Scene:
         figure.root.set_pos_hpr(p.x, p.y, 0, turn, 0, 0)
         charge = min(1.0, p.charge / CHARGE_MAX)
         figure.pose(state, p.t / p.total if p.total else 0.0, p.walk, p.swings, charge)
-        self.shadows[1].set_pos(p.x, p.y, 0)
         self._tint("player", figure.root, _times(self._player_tint, PLAYER_TINTS.get(state, WHITE)))

@@ -27,6 +27,7 @@ Triple = tuple[float, float, float]
 Pose = dict[str, Triple]
 
 LEAP_METRES = 3.0
+STILL: Triple = (0.0, 0.0, 0.0)
 DRAWN = 0.4
 """The share of a wind-up after which its pose is reached."""
 
@@ -119,6 +120,7 @@ class Creature:
         names = {name for pose in [*every, *poses.windup.values(), *poses.strike.values()] for name in pose}
         names = [*sorted((names | {"body"}) - set(self.legs)), *self.legs]  # joints first: feet hang on the hips
         self._index = {name: i for i, name in enumerate(names)}
+        self._body = self._named["body"][0]
         self._channels = np.array([self._channel(name) for name in names])
         self._stepping = [self._index[name] for name in poses.gait(0.3, 0.3)]
         neutral = np.array([[float(name.endswith(".size"))] * 3 for name in names])
@@ -157,8 +159,8 @@ class Creature:
     def stand(self, name: str, foot: Triple) -> None:
         """Puts a leg's foot there, or as near as its bones reach."""
         leg = list(self.legs).index(name)
-        frames, body = self.skin.frames, self._named["body"][0]
-        _stand(frames, frames[body], self._hips[leg], self._lengths[leg], self._knees[leg], self._feet[leg], *foot)
+        frames = self.skin.frames
+        _stand(frames, frames[self._body], self._hips[leg], self._lengths[leg], self._knees[leg], self._feet[leg], *foot)
 
     # -- posing ----------------------------------------------------------------------------------------------
 
@@ -166,41 +168,40 @@ class Creature:
         """See `env.arena.figures.bodies.Figure.pose`."""
         time = 0.0 if view.boss.frozen else view.tick / TICK_HZ
         self._striker = self._poses.strikers.get(gesture)
-        lift = 0.0
-        if stage == "windup":
-            pose, lift = self._wind_up(gesture, kind == "leap", progress, walk, time)
-        elif stage == "strike":
-            start = self._air if kind == "leap" else self._windup[gesture]
-            pose = _mix(start, self._strike[gesture], smooth(0.35 + progress))
-        elif stage == "recover" and progress < 0.7:
-            pose = _mix(self._strike[gesture], self._spent, smooth(progress / 0.2))
-        elif stage == "recover":
-            pose = _mix(self._spent, self._idle(walk, time), smooth((progress - 0.7) / 0.3))
-        elif stage == "broken":
-            pose = _mix(self._rest, self._broken, smooth(progress / 0.12))
-            pose[self._index["body"]] += (0.0, 0.0, 3.0 * math.sin(time * 3.0))
-        elif stage == "down":
-            pose = _mix(self._broken, self._down, smooth(progress / 0.7))
-        else:
-            pose = self._idle(walk, time)
-        lifted = lift / self._size
+        start, end, share, lift, tremble = self._moment(gesture, kind, stage, progress, walk, time)
         _pose(
-            pose, self._channels, lifted, self._built, self._joints, self._hips, self._lengths, self._knees, self._feet,
-            self._named["body"][0], self.skin.frames,
+            start, end, share, tremble, lift / self._size, self._channels, self._built, self._joints, self._hips,
+            self._lengths, self._knees, self._feet, self._body, self.skin.frames,
         )  # fmt: skip
         self.skin.draw()
 
-    def _wind_up(self, gesture: str, leap: bool, progress: float, walk: float, time: float) -> tuple[np.ndarray, float]:
-        """The pose, and the metres off the ground."""
-        drawn = self._windup[gesture]
-        if leap and progress > LEAP_OFF:
-            air = flight(progress)
-            return _mix(drawn, self._air, smooth(air * 2.5)), LEAP_METRES * arc(air)
-        # Drawn back fast, then held with a growing tremble: one picture tells it for most of the wind-up.
-        early = progress < DRAWN
-        pose = _mix(self._idle(walk, time), drawn, smooth(progress / DRAWN)) if early else drawn.copy()
-        pose[self._index["body"]] += np.array([1.2, 1.4, 0.8]) * (progress * math.sin(progress * 60))
-        return pose, 0.0
+    def _moment(
+        self, gesture: str | None, kind: str | None, stage: str, progress: float, walk: float, time: float
+    ) -> tuple[np.ndarray, np.ndarray, float, float, Triple]:
+        """Two poses, the share of the second one, the metres off the ground, and what the body trembles by."""
+        if stage == "windup":
+            drawn = self._windup[gesture]
+            if kind == "leap" and progress > LEAP_OFF:
+                air = flight(progress)
+                return drawn, self._air, smooth(air * 2.5), LEAP_METRES * arc(air), STILL
+            # Drawn back fast, then held with a growing tremble: one picture tells it for most of the wind-up.
+            start = self._idle(walk, time) if progress < DRAWN else drawn
+            by = progress * math.sin(progress * 60)
+            return start, drawn, smooth(progress / DRAWN), 0.0, (1.2 * by, 1.4 * by, 0.8 * by)
+        if stage == "strike":
+            start = self._air if kind == "leap" else self._windup[gesture]
+            return start, self._strike[gesture], smooth(0.35 + progress), 0.0, STILL
+        if stage == "recover":
+            if progress < 0.7:
+                return self._strike[gesture], self._spent, smooth(progress / 0.2), 0.0, STILL
+            return self._spent, self._idle(walk, time), smooth((progress - 0.7) / 0.3), 0.0, STILL
+        if stage == "broken":
+            dazed = (0.0, 0.0, 3.0 * math.sin(time * 3.0))
+            return self._rest, self._broken, smooth(progress / 0.12), 0.0, dazed
+        if stage == "down":
+            return self._broken, self._down, smooth(progress / 0.7), 0.0, STILL
+        idle = self._idle(walk, time)
+        return idle, idle, 0.0, 0.0, STILL
 
     def _idle(self, walk: float, time: float) -> np.ndarray:
         pose = self._rest.copy()
@@ -234,17 +235,17 @@ class Creature:
         return self.root.get_mat().xform_point(Point3(*self.skin.point(last, self._striker.at)))
 
 
-def _mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-    return a + (b - a) * share
-
-
 @jit
-def _pose(pose, channels, lift, built, joints, hips, lengths, knees, feet, body, frames):
-    """Sets the frames of all bones. pose [channels, 3]; channels [channels, 2]: what each sets, and of which one."""
+def _pose(start, end, share, tremble, lift, channels, built, joints, hips, lengths, knees, feet, body, frames):
+    """Sets the frames of all bones. start, end [channels, 3]: what is mixed; channels [channels, 2]: what each sets,
+    and of which one."""
+    pose = start + (end - start) * share
     for c in range(len(pose)):
         what, which = channels[c]
         if what != FOOT:
             joints[what, which] = pose[c]
+    for k in range(3):
+        joints[HPR, body, k] += tremble[k]
     for i in range(len(built)):
         turn(frames[i], joints[HPR, i, 0], joints[HPR, i, 1], joints[HPR, i, 2])
         for axis in range(3):

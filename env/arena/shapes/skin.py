@@ -43,7 +43,7 @@ class Skin:
         self.node = geometry(*whole, "skin")
         self.node.node().set_bounds(OmniBoundingVolume())  # always in view: no bounds to work out for every pose
         self.node.node().set_final(True)
-        self._data = self.node.node().modify_geom(0).modify_vertex_data()
+        self._array = self.node.node().modify_geom(0).modify_vertex_data().modify_array(0)
         self._rows = np.ones((len(self._points), 8), np.float32)  # as `geometry` lays them out
         self._rows[:, 4:7] = self._own
         self._bytes = memoryview(self._rows).cast("B")
@@ -54,7 +54,7 @@ class Skin:
         self._show()
 
     def _show(self) -> None:
-        memoryview(self._data.modify_array(0)).cast("B")[:] = self._bytes
+        memoryview(self._array).cast("B")[:] = self._bytes
 
     def point(self, bone: int, at: Sequence[float]) -> tuple[float, float, float]:
         """Where a point of a bone has been drawn, in the figure's own space."""
