@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 from panda3d.core import NodePath
 
+from env.arena.jit import jit
 from env.arena.shapes.canvas import Canvas, shaded
 from env.arena.shapes.mesh import Color
 
@@ -31,12 +32,8 @@ class Yard:
 
     def faces(self, faces: np.ndarray, color) -> None:
         """Flat faces `[N, K, 3]` around the present place, of one colour or of one each `[N, 3]`."""
-        c, s = math.cos(self._turn) * self._scale, math.sin(self._turn) * self._scale
         placed = np.empty(faces.shape)
-        x, y = faces[..., 0], faces[..., 1]
-        placed[..., 0] = x * c - y * s + self._x
-        placed[..., 1] = x * s + y * c + self._y
-        placed[..., 2] = faces[..., 2] * self._scale
+        _stand(faces, placed, self._turn, self._scale, self._x, self._y)
         colors = np.empty((len(faces), 3))
         colors[:] = color
         self._faces.append((placed, colors))
@@ -55,14 +52,9 @@ class Yard:
 
     def turned(self, profile: Sequence[tuple[float, float]], color: Color, sides: int = 6, at=(0.0, 0.0)) -> None:
         """A profile of (radius, height) turned around a vertical axis."""
-        rows = np.empty((len(profile), sides + 1, 3))
-        for row, (r, z) in zip(rows, profile, strict=True):
-            row[:, :2], row[:, 2] = _ring(sides) * r + at, z
-        a, b = rows[:-1], rows[1:]
-        faces = np.empty((len(profile) - 1, sides, 4, 3))
-        for k, corner in enumerate((a[:, :-1], a[:, 1:], b[:, 1:], b[:, :-1])):
-            faces[:, :, k] = corner
-        self.faces(faces.reshape(-1, 4, 3), color)
+        faces = np.empty(((len(profile) - 1) * sides, 4, 3))
+        _turn(np.array(profile, float), _ring(sides), *at, faces)
+        self.faces(faces, color)
 
     def block(self, x0: float, x1: float, y0: float, y1: float, z0: float, z1: float, color: Color) -> None:
         """An upright box without its underside."""
@@ -84,6 +76,26 @@ class Yard:
         """A flat four-sided piece that is seen from both sides."""
         face = np.array(corners, float)
         self.faces(np.stack([face, face[::-1]]), color)
+
+
+@jit
+def _stand(faces, placed, turn, scale, x, y):
+    c, s = math.cos(turn) * scale, math.sin(turn) * scale
+    for i in range(faces.shape[0]):
+        for k in range(faces.shape[1]):
+            px, py, pz = faces[i, k, 0], faces[i, k, 1], faces[i, k, 2]
+            placed[i, k, 0], placed[i, k, 1], placed[i, k, 2] = px * c - py * s + x, px * s + py * c + y, pz * scale
+
+
+@jit
+def _turn(profile, ring, x, y, faces):
+    sides = len(ring) - 1
+    for i in range(len(profile) - 1):
+        for k in range(sides):
+            for corner, row, angle in ((0, i, k), (1, i, k + 1), (2, i + 1, k + 1), (3, i + 1, k)):
+                r, z = profile[row]
+                face = faces[i * sides + k, corner]
+                face[0], face[1], face[2] = ring[angle, 0] * r + x, ring[angle, 1] * r + y, z
 
 
 @cache
