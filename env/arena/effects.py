@@ -206,25 +206,27 @@ class Effects:
         d = max(math.hypot(dx, dy), 1e-6)
         self._of_player(view, player_heading, player_tip)
         self._of_boss(view, heading)
-        # Between the two, on the side of the fighter: where blows meet.
-        share = min(0.5, self.task.boss.radius / d)
-        between = Point3(b.x + dx * share, b.y + dy * share, 0.5 * min(self.height, 2.8))
         if b.hit_t < NUMBER_TICKS and b.hit_kind != HIT_PARRIED and b.hit_damage > 0:
             color = (1.0, 0.94, 0.75) if b.hit_kind == HIT_LIGHT else (1.0, 0.66, 0.20)
             over = Point3(b.x + dy / d * 0.9, b.y - dx / d * 0.9, self.height * 0.72)
             self._number(b.hit_damage, color, over, b.hit_t, camera, 0.042 if b.hit_kind == HIT_LIGHT else 0.055)
             if b.hit_t < SPARK_TICKS:
+                # Between the two, on the side of the fighter: where blows meet.
+                share = min(0.5, self.task.boss.radius / d)
+                between = Point3(b.x + dx * share, b.y + dy * share, 0.5 * min(self.height, 2.8))
                 self._put(self.spark, between, (0.7 if b.hit_kind == HIT_LIGHT else 1.1) * (1 - b.hit_t / SPARK_TICKS))
         if p.hit_t < NUMBER_TICKS and p.hit_damage > 0:
             at = Point3(p.x + dy / d * 0.5, p.y - dx / d * 0.5, 1.9)
             self._number(p.hit_damage, HURT_NUMBER, at, p.hit_t, camera, 0.050)
             if p.hit_t < HURT_TICKS:
                 self._put(self.rim, (0, 0, 0), 1, 1 - p.hit_t / HURT_TICKS)
-        guard = Point3(p.x - dx / d * 0.7, p.y - dy / d * 0.7, 1.25)
-        if p.parry_t < PARRY_TICKS:
-            self._put(self.clash, guard, 1.35 * (1 - p.parry_t / PARRY_TICKS) ** 0.5)
-        elif p.state == P_BLOCK and p.pause > POSTURE_PAUSE - SPARK_TICKS:
-            self._put(self.spark, guard, 0.8 * (1 - (POSTURE_PAUSE - p.pause) / SPARK_TICKS))
+        parried, blocked = p.parry_t < PARRY_TICKS, p.state == P_BLOCK and p.pause > POSTURE_PAUSE - SPARK_TICKS
+        if parried or blocked:
+            guard = Point3(p.x - dx / d * 0.7, p.y - dy / d * 0.7, 1.25)
+            if parried:
+                self._put(self.clash, guard, 1.35 * (1 - p.parry_t / PARRY_TICKS) ** 0.5)
+            else:
+                self._put(self.spark, guard, 0.8 * (1 - (POSTURE_PAUSE - p.pause) / SPARK_TICKS))
         if b.hit_kind == HIT_DEATHBLOW and b.hit_t < SLASH_TICKS:
             self._put(self.slash, (0, 0, 0), 1 + b.hit_t / SLASH_TICKS)
 

@@ -57,7 +57,7 @@ class Eyes:
 
     def look(self, fight: Fight) -> np.ndarray | dict[str, np.ndarray]:
         """Draws the moment and gives the observation."""
-        return self.take(fight.tick_count, self.draw(fight))
+        return self.take(fight.read().tick, self.draw(fight))
 
     def take(self, tick: float, pixels: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
         """The observation with `pixels`, uint8[height, width, 3], as the picture of `tick`. A single picture is given

@@ -81,7 +81,7 @@ class ArenaEnv(gym.Env):
         self._weights = self.rewards.array()
         self._time_limit = to_ticks(self.task.time_limit_s)
         # Borrowed by the compiled functions at every step.
-        self._plans = np.zeros((1, PLAN_LENGTH), np.int64)
+        self._plans: np.ndarray | None = None
         self._thinking, self._which = np.zeros(1, np.int64), np.zeros(1, np.int64)
         self._before, self._after, self._terms, self._sums = np.zeros((4, 1, len(TERMS)))
         self._reward = np.zeros(1)
@@ -115,7 +115,7 @@ class ArenaEnv(gym.Env):
             state = "before reset()" if fight is None else f"after the fight ended ({fight.result})"
             raise RuntimeError(f"step() was called {state}; call reset() first")
         measured_ms = (time.perf_counter() - self._returned) * 1000
-        self._plans[0] = checked_plans(action, (PLAN_LENGTH,))
+        self._plans = checked_plans(action, (PLAN_LENGTH,))[None]
         latency_ms = self._draw_latency(measured_ms)
         thinking = to_thinking_ticks(latency_ms, self._time_limit)
         tally(fight.state, fight.table, self._which, self._before)
@@ -125,15 +125,16 @@ class ArenaEnv(gym.Env):
             self._decide(thinking, PERIOD_TICKS)
         tally(fight.state, fight.table, self._which, self._after)
         settle(self._before, self._after, self._weights, self._terms, self._sums, self._reward)
+        truth = fight.truth()
         info = {
-            "truth": fight.truth(),
+            "truth": truth,
             "reward_terms": dict(zip(TERMS, self._terms[0].tolist(), strict=True)),
             "reward_sums": dict(zip(TERMS, self._sums[0].tolist(), strict=True)),
             "latency_ms": latency_ms,
         }
-        result = fight.result
         observation = self._observe()
         self._returned = time.perf_counter()
+        result = truth["result"]
         return observation, float(self._reward[0]), result in ("win", "loss"), result == "timeout", info
 
     def _draw_latency(self, measured_ms: float) -> float:

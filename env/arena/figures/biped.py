@@ -29,6 +29,8 @@ class Biped(Rig):
         super().__init__(look.height, measures, meshes, right, left)
         self.shadow_radius = 0.26 * look.height * (0.6 + 0.4 * look.stout)
         self.weapon = look.weapon
+        self._orb = 1.0
+        """Its size."""
         self._floats = look.body == "robed"
         palm = (0.0, 0.0, -measures.fore)
         self.skin.frames[ORB, 3, 2] = -measures.fore - 0.2
@@ -48,7 +50,9 @@ class Biped(Rig):
         self.apply(values)
         throws = kind == "ranged" and gesture in _THROWS
         size = 0.4 + 0.9 * progress if throws and stage == "windup" else 0.0
-        np.fill_diagonal(self.skin.frames[ORB], size)
+        if size != self._orb:
+            self._orb = size
+            self.skin.frames[ORB, :3] = np.eye(3) * size
         if throws:
             self.strike_with(self._thrown)
         elif gesture == "stomp":
