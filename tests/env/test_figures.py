@@ -3,78 +3,36 @@
 from functools import cache
 from itertools import combinations
 
-import cv2
-import numpy as np
 import pytest
-from panda3d.core import (
-    Camera,
-    GeomNode,
-    GeomVertexReader,
-    GraphicsEngine,
-    GraphicsPipe,
-    NodePath,
-    PerspectiveLens,
-    Texture,
-    WindowProperties,
-)
 
 from env.arena.fight import Fight
 from env.arena.figures.bodies import build_boss, build_player
 from env.arena.look import GESTURES
-from env.arena.render import frame_buffer, software_pipe
 from env.arena.shapes.mesh import box, joined
 from env.arena.state import PLAYER_STATES
 from env.tasks import load_task, task_names
+from tests.env.stage import Stage, overlap, triangles
 
-SIZE = (196, 112)
-"""Pixels: the size of the policy's input."""
 NAMES = task_names()
-
-
-class Stage:
-    """A grey void with a camera where the fighter's is. `shot(figure)` gives `uint8[height, width, 3]`."""
-
-    def __init__(self) -> None:
-        self.root = NodePath("stage")
-        lens = PerspectiveLens()
-        lens.set_aspect_ratio(SIZE[0] / SIZE[1])
-        lens.set_min_fov(50)
-        self.camera = self.root.attach_new_node(Camera("camera", lens))
-        self.engine = GraphicsEngine.get_global_ptr()
-        pipe = software_pipe("TinyOffscreenGraphicsPipe")
-        size = WindowProperties.size(*SIZE)
-        self.output = self.engine.make_output(pipe, "stage", 0, frame_buffer(), size, GraphicsPipe.BF_refuse_window)
-        self.texture = Texture()
-        self.output.add_render_texture(self.texture, self.output.RTM_copy_ram)
-        self.output.set_clear_color((0.5, 0.5, 0.5, 1))
-        self.output.make_display_region().set_camera(self.camera)
-
-    def shot(self, figure, eye=(-1.7, 8.3, 3.0), at=(-0.5, 0.0, 1.6)) -> np.ndarray:
-        self.camera.set_pos(*eye)
-        self.camera.look_at(*at)
-        figure.root.reparent_to(self.root)
-        self.output.set_one_shot(True)
-        self.engine.render_frame()
-        figure.root.detach_node()
-        image = np.frombuffer(self.texture.get_ram_image(), np.uint8).reshape(SIZE[1], SIZE[0], -1)
-        return cv2.flip(image[:, :, :3], 0)
-
-    def outline(self, figure, **where) -> np.ndarray:
-        """`bool[height, width]`: where the figure is."""
-        figure.root.set_color(0, 0, 0, 1, 1)
-        image = self.shot(figure, **where)
-        figure.root.clear_color()
-        return image.max(axis=2) < 64
-
-    def fighter(self, figure) -> np.ndarray:
-        return self.outline(figure, eye=(1.75, -4.8, 2.75), at=(0.8, 1.9, 1.3))
 
 
 @pytest.fixture(scope="module")
 def stage():
     stage = Stage()
     yield stage
-    stage.engine.remove_window(stage.output)
+    stage.close()
+
+
+@pytest.fixture
+def before(stage):
+    """The stage as one sees it who stands before the figure."""
+    return stage.look((-1.7, 8.3, 3.0), (-0.5, 0.0, 1.6))
+
+
+@pytest.fixture
+def behind(stage):
+    """As the fight's camera sees the fighter."""
+    return stage.look((1.75, -4.8, 2.75), (0.8, 1.9, 1.3))
 
 
 @cache
@@ -83,59 +41,46 @@ def boss(name: str):
     return build_boss(load_task(name).look), Fight(load_task(name), 7).read()
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two outlines."""
-    return (a & b).sum() / (a | b).sum()
-
-
-def size(figure) -> tuple[int, int]:
-    """Geoms and triangles that are drawn at most."""
-    geoms = [geom for path in figure.root.find_all_matches("**/+GeomNode") for geom in path.node().get_geoms()]
-    return len(geoms), sum(p.get_num_primitives() for geom in geoms for p in geom.get_primitives())
-
-
 def lowest(figure) -> float:
     return figure.root.get_tight_bounds(figure.root)[0][2]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_boss_is_cheap_to_draw(name):
-    geoms, triangles = size(boss(name)[0])
-    assert geoms <= 15 and triangles <= 760
+    assert triangles(boss(name)[0]) <= 760
 
 
 @pytest.mark.parametrize("rules", ["staff", "blade"])
 def test_the_fighter_is_cheap_to_draw(rules):
-    geoms, triangles = size(build_player(rules))
-    assert geoms <= 11 and triangles <= 390
+    assert triangles(build_player(rules)) <= 390
 
 
-def test_every_boss_has_an_outline_of_its_own(stage):
+def test_every_boss_has_an_outline_of_its_own(before):
     outlines = {}
     for name in NAMES:
         figure, view = boss(name)
         figure.pose(None, None, "idle", 0.0, 0.0, view)
-        outlines[name] = stage.outline(figure)
+        outlines[name] = before.outline(figure)
         assert outlines[name].sum() > 250
     alike = {pair: overlap(outlines[pair[0]], outlines[pair[1]]) for pair in combinations(outlines, 2)}
     assert max(alike.values()) < 0.55, max(alike, key=alike.get)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_wind_up_is_known_by_its_outline(name, stage):
+def test_a_wind_up_is_known_by_its_outline(name, before):
     (figure, view), look = boss(name), load_task(name).look
     outlines = {}
     figure.pose(None, None, "idle", 0.0, 0.0, view)
-    outlines["idle"] = stage.outline(figure)
+    outlines["idle"] = before.outline(figure)
     for gesture in GESTURES[look.body]:
         figure.pose(gesture, "slam", "windup", 0.8, 0.0, view)
-        outlines[gesture] = stage.outline(figure)
+        outlines[gesture] = before.outline(figure)
     alike = {pair: overlap(outlines[pair[0]], outlines[pair[1]]) for pair in combinations(outlines, 2)}
     assert max(alike.values()) < 0.7, max(alike, key=alike.get)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_blow_runs_through_poses_of_its_own(name, stage):
+def test_a_blow_runs_through_poses_of_its_own(name, before):
     (figure, view), task = boss(name), load_task(name)
     for move in task.boss.moves.values():
         outlines = []
@@ -147,7 +92,7 @@ def test_a_blow_runs_through_poses_of_its_own(name, stage):
             ("down", 1.0),
         ):
             figure.pose(move.gesture, move.kind, stage_name, progress, 0.0, view)
-            outlines.append(stage.outline(figure))
+            outlines.append(before.outline(figure))
         assert all(overlap(a, b) < 0.85 for a, b in combinations(outlines, 2)), move.gesture
 
 
@@ -166,17 +111,17 @@ def test_a_leap_leaves_the_ground_and_comes_back(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_strikes_glows_and_has_a_tip(name, stage):
+def test_what_strikes_glows_and_has_a_tip(name, before):
     (figure, view), moves = boss(name), load_task(name).boss.moves.values()
     figure.pose(None, None, "idle", 0.0, 0.0, view)
-    plain = stage.shot(figure)
+    plain = before.shot(figure)
     for move in moves:
         figure.pose(move.gesture, move.kind, "windup", 0.5, 0.0, view)  # a leap is still on the ground
         figure.glow((0.0, 1.0, 0.0), False)
-        image = stage.shot(figure).astype(int)
+        image = before.shot(figure).astype(int)
         lit = (image[:, :, 1] > 150) & (image[:, :, 0] < 60) & (image[:, :, 2] < 60)
         assert lit.sum() >= 8, move.gesture
-        figure.root.reparent_to(stage.root)
+        figure.root.reparent_to(before.root)
         here = figure.tip()
         figure.root.set_pos(3, -2, 0)
         moved = figure.tip() - here
@@ -186,52 +131,48 @@ def test_what_strikes_glows_and_has_a_tip(name, stage):
     figure.glow(None, False)
     # Nothing of what was drawn before is left: a picture is made of the moment alone.
     figure.pose(None, None, "idle", 0.0, 0.0, view)
-    assert (stage.shot(figure) == plain).all()
+    assert (before.shot(figure) == plain).all()
 
 
 @pytest.mark.parametrize("rules", ["staff", "blade"])
-def test_the_fighter_shows_what_it_does(rules, stage):
+def test_the_fighter_shows_what_it_does(rules, behind):
     figure = build_player(rules)
     outlines = {}
     for state in PLAYER_STATES:
         figure.pose(state, 0.4, 0.5, 1, 0.5)
-        outlines[state] = stage.fighter(figure)
+        outlines[state] = behind.outline(figure)
     alike = {pair: overlap(outlines[pair[0]], outlines[pair[1]]) for pair in combinations(outlines, 2)}
     held_back = alike.pop(("charge", "heavy"))  # one goes over into the other
     assert alike.pop(("idle", "moving")) < 0.98 and held_back < 1
     assert max(alike.values()) < 0.85, max(alike, key=alike.get)
 
 
-def test_a_heavy_attack_shows_how_far_it_is_held_back(stage):
+def test_a_heavy_attack_shows_how_far_it_is_held_back(behind):
     figure = build_player("staff")
     outlines = []
     for charge in (0.0, 0.5, 1.0):
         figure.pose("charge", 0.5, 0.0, 1, charge)
-        outlines.append(stage.fighter(figure))
+        outlines.append(behind.outline(figure))
     assert overlap(outlines[0], outlines[1]) < 0.9 and overlap(outlines[1], outlines[2]) < 0.9
 
 
-def test_the_two_fighters_are_two_people(stage):
+def test_the_two_fighters_are_two_people(before):
     staff, blade = build_player("staff"), build_player("blade")
-    pictures = [stage.shot(figure).reshape(-1, 3).astype(int) for figure in (staff, blade)]
+    pictures = [before.shot(figure).reshape(-1, 3).astype(int) for figure in (staff, blade)]
     red = [((p[:, 2] > 120) & (p[:, 0] < 80)).sum() for p in pictures]  # BGR
     assert red[0] > 60 and red[1] < 15
 
 
-def test_what_moves_together_is_one_geom():
-    figure, _ = boss("first")
-    for path in figure.root.find_all_matches("**/+GeomNode"):
-        assert isinstance(path.node(), GeomNode) and path.node().get_num_geoms() == 1
-
-
 def test_joined_parts_keep_their_colours_and_places():
-    small, far = box(1, 1, 1, (1.0, 0.0, 0.0)), box(2, 2, 2, (0.0, 1.0, 0.0))
-    far.set_pos(5, 0, 0)
+    small, far = box(1, 1, 1, (1.0, 0.0, 0.0)), box(2, 2, 2, (0.0, 1.0, 0.0)).moved((5, 0, 0))
     whole = joined([small, far])
-    low, high = whole.get_tight_bounds()
-    assert (low[0], high[0]) == (-0.5, 6.0)
-    data = whole.node().get_geom(0).get_vertex_data()
-    place, color = GeomVertexReader(data, "vertex"), GeomVertexReader(data, "color")
-    while not place.is_at_end():
-        x, (red, green, _, _) = place.get_data3()[0], color.get_data4()
-        assert (red > 0.4, green > 0.4) == ((True, False) if x < 2 else (False, True))
+    assert (whole.points[:, 0].min(), whole.points[:, 0].max()) == (-0.5, 6.0)
+    left = whole.points[:, 0] < 2
+    assert (whole.colors[left, 0] > 0.4).all() and (whole.colors[~left, 1] > 0.4).all()
+    assert (left[whole.triangles].sum(axis=1) % 3 == 0).all() and len(whole.triangles) == 24
+
+
+def test_a_mesh_grows_is_pitched_and_is_moved():
+    mesh = box(1, 2, 3, (1, 1, 1)).moved((0, 0, 5), pitch=90, size=2)  # what pointed forward points up
+    low, high = mesh.points.min(axis=0), mesh.points.max(axis=0)
+    assert low == pytest.approx([-1, -3, 3]) and high == pytest.approx([1, 3, 7])

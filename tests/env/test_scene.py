@@ -182,7 +182,7 @@ def bare_ground(renderer: Renderer, fight: Fight) -> Iterator[None]:
     """No figures and no shadows, in the scene of this fight."""
     renderer.draw(fight)
     scene = renderer.scene
-    hidden = [scene.boss.root, scene.player.root, *scene.shadows]
+    hidden = [scene.boss.root, scene.player.root, scene.shadows.node]
     for node in hidden:
         node.hide()
     yield

@@ -16,11 +16,11 @@ import numpy as np
 from panda3d.core import Point3
 
 from env.arena.figures.motion import arc, flight, smooth
-from env.arena.shapes.skin import Bone, Skin, turn
 from env.arena.jit import jit
 from env.arena.look import BossLook
 from env.arena.shapes.mesh import Color
 from env.arena.shapes.sculpt import Shape
+from env.arena.shapes.skin import Bone, Skin, turn
 from env.arena.state import LEAP_OFF, TICK_HZ
 
 Triple = tuple[float, float, float]
@@ -160,7 +160,9 @@ class Creature:
         """Puts a leg's foot there, or as near as its bones reach."""
         leg = list(self.legs).index(name)
         frames = self.skin.frames
-        _stand(frames, frames[self._body], self._hips[leg], self._lengths[leg], self._knees[leg], self._feet[leg], *foot)
+        _stand(
+            frames, frames[self._body], self._hips[leg], self._lengths[leg], self._knees[leg], self._feet[leg], *foot
+        )
 
     # -- posing ----------------------------------------------------------------------------------------------
 

@@ -13,9 +13,9 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from panda3d.core import Point3
 
-from env.arena.shapes.skin import Bone, Skin, turn
 from env.arena.jit import jit
 from env.arena.shapes.mesh import Color, Mesh
+from env.arena.shapes.skin import Bone, Skin, turn
 
 FIELDS = (
     "drop", "sway", "push", "air", "lean", "yaw",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from env.arena.figures.rig import Weapon
 from env.arena.shapes.colors import shade
 from env.arena.shapes.mesh import Color, Mesh, box, joined, rod, solid
@@ -14,9 +15,7 @@ GOLD: Color = (0.95, 0.78, 0.25)
 def hammer(metal: Color) -> Weapon:
     head = box(0.44, 0.42, 0.66, metal, at=(0, 1.22, 0))
     bands = [box(0.48, 0.10, 0.70, shade(metal, 0.6), at=(0, y, 0)) for y in (1.04, 1.40)]
-    return Weapon(
-        joined([rod((0, -0.45, 0), (0, 1.05, 0), 0.05, 0.05, WOOD), head, *bands]), (0, 1.3, 0), -0.34
-    )
+    return Weapon(joined([rod((0, -0.45, 0), (0, 1.05, 0), 0.05, 0.05, WOOD), head, *bands]), (0, 1.3, 0), -0.34)
 
 
 def staff(shaft: Color, band: Color) -> Weapon:

@@ -1,6 +1,7 @@
 """Shapes for living things: tubes, plates and cones gathered into one mesh a joint.
 
-A `Shape` collects triangles; `Shape.mesh` bakes the shading into their colours. Axes as everywhere: x right, y forward, z up; metres.
+A `Shape` collects triangles; `Shape.mesh` bakes the shading into their colours.
+Axes as everywhere: x right, y forward, z up; metres.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from panda3d.core import NodePath, OmniBoundingVolume
+from panda3d.core import OmniBoundingVolume
 
 from env.arena.jit import jit
 from env.arena.shapes.mesh import NOTHING, Mesh, geometry, joined
@@ -35,7 +35,7 @@ class Skin:
         self.frames = np.repeat(ONE[None], len(bones), axis=0)
         self._world = self.frames.copy()
         """The same in the figure's own space."""
-        self._parents = np.array([bone.parent for bone in bones])
+        self.parents = np.array([bone.parent for bone in bones])
         meshes = [bone.mesh or NOTHING for bone in bones]
         whole = joined(meshes)
         self._starts = np.cumsum([0, *(len(mesh.points) for mesh in meshes)])
@@ -50,7 +50,7 @@ class Skin:
 
     def draw(self) -> None:
         """Moves the mesh to where the bones are."""
-        _move(self.frames, self._parents, self._world, self._starts, self._points, self._rows)
+        _move(self.frames, self.parents, self._world, self._starts, self._points, self._rows)
         self._show()
 
     def _show(self) -> None:
