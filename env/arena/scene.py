@@ -68,8 +68,12 @@ class Scene:
         # Both are one Geom: two would cost the renderer twice as much.
         self.shadows = Skin([Bone(str(i), -1, self._shadow(figure.shadow_radius)) for i, figure in enumerate(figures)])
         lay(self.shadows.node, 5, self.root)
-        self.marks = Marks(task, self.root)
-        self.effects = Effects(task, self.root, self.hud.root, self.boss.height, task.boss.radius)
+        # In groups: of those in which nothing has moved the renderer knows the bounds.
+        self.marks = Marks(task, self.root.attach_new_node("marks"))
+        self.effects = Effects(
+            task, self.root.attach_new_node("effects"), self.hud.root, self.boss.height, task.boss.radius
+        )
+        self._still = self.root.attach_new_node("place")
         self._tints: dict[str, tuple] = {}
         self._grade: int | None = None
         self._glow: tuple | None = None
@@ -101,7 +105,7 @@ class Scene:
             node.set_depth_write(False)
             node.set_depth_test(False)
         for node in place.nodes:
-            node.reparent_to(self.root)
+            node.reparent_to(self.root if node == place.sky else self._still)
         self.marks.paint(place.floor)
         self.shadows.node.set_color(*(0.6 * c for c in place.floor), 1)
         self._boss_tint = _times(place.light, [rng.uniform(0.92, 1.08) for _ in range(3)])
@@ -167,7 +171,7 @@ class Scene:
     def _pose_boss(self, view: View, heading: float, eye: Point3) -> None:
         b, figure = view.boss, self.boss
         gesture, kind = self._moves[b.move]
-        figure.root.set_pos_hpr(b.x, b.y, 0, heading, 0, 0)
+        figure.skin.place(b.x, b.y, heading)
         figure.pose(gesture, kind, STAGES[b.stage], b.t / b.total if b.total else 0.0, b.walk, view)
         tint = BOSS_GRADES[b.phase]
         if b.frozen:
@@ -188,7 +192,7 @@ class Scene:
         turn = facing
         if state == "dodge" and self.task.rules == "staff":  # it rolls the way it goes
             turn = math.degrees(math.atan2(p.dodge_y, p.dodge_x)) - 90
-        figure.root.set_pos_hpr(p.x, p.y, 0, turn, 0, 0)
+        figure.skin.place(p.x, p.y, turn)
         charge = min(1.0, p.charge / CHARGE_MAX)
         figure.pose(state, p.t / p.total if p.total else 0.0, p.walk, p.swings, charge)
         self._tint("player", figure.root, _times(self._player_tint, PLAYER_TINTS.get(state, WHITE)))

@@ -57,3 +57,16 @@ def test_paint_covers_one_bone_and_its_own_colours_come_back():
     assert (vertices(skin)[:count] == own[:count]).all() and (vertices(skin)[count:, 4:] == (0, 0, 1, 1)).all()
     skin.paint(2, skin.colors(2))
     assert (vertices(skin) == own).all() and not len(skin.colors(1))
+
+
+def test_the_whole_stands_where_it_is_placed():
+    mesh, node = box(1, 2, 3, (1, 0, 0)), NodePath("node")
+    skin = Skin([Bone("a", -1, mesh)])
+    skin.place(4, -5, 130)
+    skin.draw()
+    node.set_pos_hpr(4, -5, 0, 130, 0, 0)
+    top = NodePath("top")
+    node.reparent_to(top)
+    expected = [tuple(top.get_relative_point(node, Point3(*point))) for point in mesh.points]
+    assert np.allclose(vertices(skin)[:, :3], expected, atol=1e-5)
+    assert np.allclose(skin.point(0, (0, 1, 0)), tuple(top.get_relative_point(node, Point3(0, 1, 0))), atol=1e-5)

@@ -19,13 +19,15 @@ from env.arena.figures.spider import spider
 from env.arena.figures.toad import toad
 from env.arena.look import BossLook
 from env.arena.shapes.mesh import Color
+from env.arena.shapes.skin import Skin
 
 
 class Body(Protocol):
     """What all figures have in common."""
 
     root: NodePath
-    """Its origin is on the ground between the feet; it faces +y; metres."""
+    skin: Skin
+    """Its origin is on the ground between the feet; it faces +y; metres. It moves by `skin.place`, then `pose`."""
     height: float
     shadow_radius: float
 

@@ -232,7 +232,7 @@ class Creature:
     def tip(self) -> Point3:
         """Where the flare stands, in the space of the root's parent."""
         if self._striker is None:
-            return self.root.get_pos() + Point3(0, 0, self.height)
+            return self.root.get_mat().xform_point(Point3(*self.skin.point(FRAME, (0, 0, self.height / self._size))))
         last = self._named[self._striker.parts[0]][-1]
         return self.root.get_mat().xform_point(Point3(*self.skin.point(last, self._striker.at)))
 

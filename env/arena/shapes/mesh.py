@@ -97,7 +97,8 @@ def faces_lit(points: np.ndarray, triangles: np.ndarray, color, light: np.ndarra
     seen = length[:, 0] > 1e-9
     corners, color, normal = corners[seen], color[seen], (normal / np.maximum(length, 1e-12))[seen]
     # Front and back are lit alike: the fighter is seen from behind, its foe from the front.
-    facing = np.hstack([normal[:, :1], np.abs(normal[:, 1:2]), normal[:, 2:]]) @ (light[0], abs(light[1]), light[2])
+    # Written out: a matrix product's last bit is another on another machine.
+    facing = normal[:, 0] * light[0] + np.abs(normal[:, 1]) * abs(light[1]) + normal[:, 2] * light[2]
     bright = AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1) + 0.12 * np.clip(normal[:, 2], 0, 1)
     return corners, np.clip(color * bright[:, None], 0, 1)
 

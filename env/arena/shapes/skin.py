@@ -34,7 +34,9 @@ class Skin:
         self.at = {bone.name: i for i, bone in enumerate(bones)}
         self.frames = np.repeat(ONE[None], len(bones), axis=0)
         self._world = self.frames.copy()
-        """The same in the figure's own space."""
+        """The same in the space of `node`."""
+        self._base = ONE.copy()
+        """Where bones without a parent hang."""
         self.parents = np.array([bone.parent for bone in bones])
         meshes = [bone.mesh or NOTHING for bone in bones]
         whole = joined(meshes)
@@ -48,18 +50,25 @@ class Skin:
         self._rows[:, 4:7] = self._own
         self._bytes = memoryview(self._rows).cast("B")
 
+    def place(self, x: float, y: float, heading: float) -> None:
+        """Stands the whole there from the next `draw` on, turned by `heading` degrees. Cheaper than to move `node`."""
+        turn(self._base, heading, 0.0, 0.0)
+        self._base[3, 0], self._base[3, 1] = x, y
+
     def draw(self) -> None:
         """Moves the mesh to where the bones are."""
-        _move(self.frames, self.parents, self._world, self._starts, self._points, self._rows)
+        _move(self.frames, self.parents, self._base, self._world, self._starts, self._points, self._rows)
         self._show()
 
     def _show(self) -> None:
         memoryview(self._array).cast("B")[:] = self._bytes
 
     def point(self, bone: int, at: Sequence[float]) -> tuple[float, float, float]:
-        """Where a point of a bone has been drawn, in the figure's own space."""
-        x, y, z = np.append(at, 1.0) @ self._world[bone]
-        return x, y, z
+        """Where a point of a bone has been drawn, in the space of `node`."""
+        # Written out: a matrix product's last bit is another on another machine.
+        (x, y, z), m = at, self._world[bone].tolist()
+        a, b, c = (x * m[0][k] + y * m[1][k] + z * m[2][k] + m[3][k] for k in range(3))
+        return a, b, c
 
     def colors(self, bone: int) -> np.ndarray:
         """The colours that its vertices were made with, float32[vertices, 3]."""
@@ -72,20 +81,15 @@ class Skin:
 
 
 @jit
-def _move(frames, parents, world, starts, points, rows):
+def _move(frames, parents, base, world, starts, points, rows):
     for i in range(len(frames)):
-        parent = parents[i]
+        p = world[parents[i]] if parents[i] >= 0 else base
         for row in range(4):
             x, y, z = frames[i, row, 0], frames[i, row, 1], frames[i, row, 2]
-            if parent >= 0:
-                p = world[parent]
-                o = 1.0 if row == 3 else 0.0
-                x, y, z = (
-                    x * p[0, 0] + y * p[1, 0] + z * p[2, 0] + o * p[3, 0],
-                    x * p[0, 1] + y * p[1, 1] + z * p[2, 1] + o * p[3, 1],
-                    x * p[0, 2] + y * p[1, 2] + z * p[2, 2] + o * p[3, 2],
-                )
-            world[i, row, 0], world[i, row, 1], world[i, row, 2] = x, y, z
+            o = 1.0 if row == 3 else 0.0
+            world[i, row, 0] = x * p[0, 0] + y * p[1, 0] + z * p[2, 0] + o * p[3, 0]
+            world[i, row, 1] = x * p[0, 1] + y * p[1, 1] + z * p[2, 1] + o * p[3, 1]
+            world[i, row, 2] = x * p[0, 2] + y * p[1, 2] + z * p[2, 2] + o * p[3, 2]
         m = world[i]
         for v in range(starts[i], starts[i + 1]):
             x, y, z = points[v, 0], points[v, 1], points[v, 2]
