@@ -1,9 +1,12 @@
-"""Checks a session: what it holds, and whether it is sound."""
+"""Checks a session: what it holds, whether it is valid, and mends what can be mended."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,23 +15,39 @@ import tyro
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
-from tracker.session import Session
+from tracker.session import EVENTS, EventRow, FocusRow, PauseRow, Session
+
+MS = 1_000_000
+LEAST_FPS_SHARE, MOST_DROPPED_SHARE = 0.8, 0.02
+"""A valid session has so many of its pictures: of those asked for, and of those it should have at its own pace."""
+MOST_TORN_S = 1.0
+"""A crash loses half a second; a session that lost more is damaged."""
+MOST_DRIFT_MS = 5.0
+STILL_MS = 2000
+"""With nothing pressed for so long nobody plays."""
+MOST_IDLE_SHARE = 0.6
+LONG_HELD_S = 30.0
+"""A key is stuck when it is held for so long, or never let go."""
 
 
 @dataclass
 class Args:
-    """Says what a session holds, and whether it is sound.
+    """Says what a session holds, whether it is valid, and why not.
 
     For example:
 
         combatvla tracker check sessions/first
+        combatvla tracker check sessions/first --mend
         combatvla tracker check sessions/first --json
 
-    Ends with 0 when the session is sound, 1 when it can be used but something is odd, 2 when it cannot be read.
+    Ends with 0 when the session is valid, 1 when it is not but can be read, 2 when it cannot be read.
     """
 
     session: tyro.conf.Positional[Path]
     """A folder made by `combatvla tracker record`."""
+    mend: bool = False
+    """Cuts off torn ends and lets go of keys that were never let go, so that other tools read it without a word. The
+    lists as they were stay beside the mended ones (.before)."""
     json: bool = False
     """Prints one JSON object as the last line."""
 
@@ -39,53 +58,190 @@ class Report:
 
     session: str
     game: str
+    valid: bool = True
+    reasons: list[str] = field(default_factory=list)
+    """Why it is not valid, in plain words."""
+    notes: list[str] = field(default_factory=list)
+    """What is odd and yet does no harm."""
     frames: int = 0
     pictures: int = 0
     """Frames that the video has a picture of; fewer after a crash."""
     events: int = 0
+    """Keys and buttons pressed or let go."""
     duration_s: float = 0.0
+    live_s: float = 0.0
+    """Of it: with the focus on the window, and not paused."""
     fps: float = 0.0
+    """Pictures a second while live."""
+    dropped: int = 0
+    """Pictures that are missing at that pace."""
     longest_gap_ms: float = 0.0
+    """Between two pictures while live."""
+    clock_drift_ms: float = 0.0
+    """The most that the video's clock is away from that of the inputs."""
+    idle_share: float = 0.0
+    """Of the live time: nothing pressed or moved for two seconds or more."""
     presses: dict[str, int] = field(default_factory=dict)
     """Presses by key."""
     stuck_keys: list[str] = field(default_factory=list)
-    """Keys of which the last press has no release."""
-    problems: list[str] = field(default_factory=list)
+    """Keys that were held for half a minute, or never let go."""
+    segments: int = 0
+    marks: int = 0
 
 
 def check(folder: Path) -> Report:
-    """Reads a whole session, video included. `UserError` when it cannot be read."""
+    """Reads a whole session, videos included. `UserError` when it cannot be read."""
     session = Session(folder)
-    report = Report(str(folder), session.info.game, len(session.frames), events=len(session.events))
-    report.pictures = sum(1 for _ in session.pictures()) if session.frames else 0
+    info, frames = session.info, session.frames
+    report = Report(str(folder), info.game, frames=len(frames), events=len(session.events))
+    report.segments = len(session.segments)
+    report.marks = sum(e.kind == "mark" for e in session.others)
+    report.pictures = sum(1 for _ in session.pictures()) if frames else 0
     report.duration_s = round(session.duration_s, 3)
-    if report.duration_s:
-        report.fps = round((report.frames - 1) / report.duration_s, 2)
-    gaps = [b.t_ns - a.t_ns for a, b in zip(session.frames, session.frames[1:], strict=False)]
-    report.longest_gap_ms = round(max(gaps, default=0) / 1e6, 1)
-    down: set[str] = set()
+    live = list(live_spans(session))
+    live_ns = sum(end - begin for begin, end in live)
+    report.live_s = round(live_ns / 1e9, 3)
+    _measure_pace(report, session, live)
+    _measure_inputs(report, session, live, live_ns)
+    report.reasons = list(_reasons(report, info.fps))
+    report.valid = not report.reasons
+    if 0 < report.frames - report.pictures <= MOST_TORN_S * info.fps:
+        report.notes.append(f"the last {report.frames - report.pictures} frames have no picture: recording was cut off")
+    if report.stuck_keys:
+        report.notes.append(f"held for long or never let go: {', '.join(report.stuck_keys)}")
+    if report.dropped:
+        report.notes.append(f"{report.dropped} pictures are missing")
+    return report
+
+
+def live_spans(session: Session) -> Iterator[tuple[int, int]]:
+    """From when until when pictures were taken, in nanoseconds: not while the window was without the focus, nor while
+    the recording rested."""
+    if not session.frames:
+        return
+    begin, end = session.frames[0].t_ns, session.frames[-1].t_ns
+    resting: set[str] = set()
+    since = begin
+    for event in session.others:
+        if not isinstance(event, FocusRow | PauseRow):
+            continue
+        rests = not event.focused if isinstance(event, FocusRow) else event.paused
+        before = bool(resting)
+        (resting.add if rests else resting.discard)(event.kind)
+        t_ns = min(max(event.t_ns, begin), end)
+        if resting and not before and t_ns > since:
+            yield since, t_ns
+        if before and not resting:
+            since = t_ns
+    if not resting and end > since:
+        yield since, end
+
+
+def _measure_pace(report: Report, session: Session, live: list[tuple[int, int]]) -> None:
+    frames = session.frames
+    begins = {segment.index: segment.t_ns for segment in session.segments}
+    drifts = [abs((f.t_ns - begins[f.segment]) / MS - f.pts) for f in frames if f.segment in begins]
+    report.clock_drift_ms = round(max(drifts, default=0.0), 1)
+    starts = [begin for begin, _ in live]
+    gaps = []
+    for a, b in zip(frames, frames[1:], strict=False):
+        span = bisect_right(starts, a.t_ns) - 1
+        if span >= 0 and b.t_ns <= live[span][1]:
+            gaps.append((b.t_ns - a.t_ns) / MS)
+    if not gaps:
+        return
+    period = 1000 / session.info.fps
+    report.longest_gap_ms = round(max(gaps), 1)
+    report.dropped = sum(max(0, round(gap / period) - 1) for gap in gaps)
+    report.fps = round(1000 * len(gaps) / sum(gaps), 2)
+
+
+def _measure_inputs(report: Report, session: Session, live: list[tuple[int, int]], live_ns: int) -> None:
+    down: dict[str, int] = {}
+    stuck: set[str] = set()
     for event in session.events:
         if event.down:
-            down.add(event.key)
+            down.setdefault(event.key, event.t_ns)
             report.presses[event.key] = report.presses.get(event.key, 0) + 1
-        else:
-            down.discard(event.key)
-    report.stuck_keys = sorted(down)
+        elif event.key in down and event.t_ns - down.pop(event.key) > LONG_HELD_S * 1e9:
+            stuck.add(event.key)
+    report.stuck_keys = sorted(stuck | set(down))
+    if live_ns:
+        idle = sum(_still(session, begin, end) for begin, end in live)
+        report.idle_share = round(idle / live_ns, 3)
+
+
+def _still(session: Session, begin: int, end: int) -> int:
+    """The nanoseconds between two moments in which nothing is held and nothing was done for `STILL_MS`."""
+    held: set[str] = set()
+    still, last = 0, begin
+    done: list = sorted([*session.events, *(e for e in session.others if e.kind in ("look", "motion", "scroll"))],
+                        key=lambda e: e.t_ns)  # fmt: skip
+    for event in done:
+        t_ns = min(max(event.t_ns, begin), end)
+        if not held and t_ns - last > STILL_MS * MS:
+            still += t_ns - last
+        last = t_ns
+        if isinstance(event, EventRow):
+            (held.add if event.down else held.discard)(event.key)
+    return still + (end - last if not held and end - last > STILL_MS * MS else 0)
+
+
+def _reasons(report: Report, fps: int) -> Iterator[str]:
     if not report.pictures:
-        report.problems.append("no picture can be read")
-    elif report.frames - report.pictures > max(15, session.info.fps):
-        report.problems.append(f"{report.frames - report.pictures} frames have no picture")
-    if report.stuck_keys:
-        report.problems.append(f"never released: {', '.join(report.stuck_keys)} (held to the end in the dataset)")
-    if report.duration_s > 2 and report.fps < session.info.fps * 0.8:
-        report.problems.append(f"{report.fps} of {session.info.fps} pictures a second (paused, or a slow machine)")
+        yield "no picture can be read"
+        return
+    if report.frames - report.pictures > MOST_TORN_S * fps:
+        yield f"{report.frames - report.pictures} of {report.frames} frames have no picture"
+    if report.live_s > 2 and report.fps < fps * LEAST_FPS_SHARE:
+        yield f"{report.fps:g} pictures a second where {fps} were asked for: the machine was too slow"
+    elif report.dropped > MOST_DROPPED_SHARE * report.frames + 1:
+        yield f"{report.dropped} pictures are missing"
+    if report.clock_drift_ms > MOST_DRIFT_MS:
+        yield f"the video's clock is {report.clock_drift_ms:g} ms away from that of the inputs"
+    if report.idle_share > MOST_IDLE_SHARE:
+        yield f"nobody plays for {report.idle_share:.0%} of the time"
     try:
-        known = set(load_profile(session.info.game).keys.values())
+        known = set(load_profile(report.game).keys.values())
         if not known & set(report.presses):
-            report.problems.append("no key of the game was pressed")
+            yield "no key of the game was pressed"
     except UserError:
-        report.problems.append(f"the game profile {session.info.game!r} is not known here: align it with --game")
-    return report
+        report.notes.append(f"the game profile {report.game!r} is not known here: align it with --game")
+
+
+def mend(folder: Path) -> list[str]:
+    """Cuts off what is torn and lets go of what was never let go; what was done, in words. The lists as they were stay
+    as NAME.before. `UserError` for damage that cannot be mended so."""
+    session = Session(folder)
+    done = []
+    seen = {row.index for row, _ in session.pictures()} if session.frames else set()
+    blind = [row for row in session.frames if row.index not in seen]
+    if blind:
+        _rewrite(folder / "frames.jsonl", [row.model_dump_json() for row in session.frames if row.index in seen])
+        done.append(f"{len(blind)} frames without a picture were taken off the list")
+    down: dict[str, EventRow] = {}
+    for event in session.events:
+        if event.down:
+            down[event.key] = event
+        else:
+            down.pop(event.key, None)
+    lines = (folder / "events.jsonl").read_bytes()
+    if down or (lines and not lines.endswith(b"\n")):
+        end = max([row.t_ns for row in session.frames] + [e.t_ns for e in session.events])
+        released = [EventRow(t_ns=end, kind=e.kind, key=key, down=False) for key, e in down.items()]
+        every = sorted([*session.events, *session.others, *released], key=lambda e: e.t_ns)
+        _rewrite(folder / "events.jsonl", [EVENTS.dump_json(event).decode() for event in every])
+        done.append(f"let go at the end: {', '.join(down)}" if down else "a torn last line of the events was cut off")
+    return done
+
+
+def _rewrite(path: Path, lines: list[str]) -> None:
+    before = path.with_suffix(path.suffix + ".before")
+    if not before.exists():  # the first one is what was recorded
+        shutil.copy2(path, before)
+    part = path.with_suffix(".part")
+    part.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    part.replace(path)
 
 
 def main(argv: list[str]) -> int:
@@ -95,18 +251,24 @@ def main(argv: list[str]) -> int:
 
     console = Console()
     with Console(stderr=True).status("reading the video"):
+        done = mend(args.session) if args.mend else []
         report = check(args.session)
+    for line in done:
+        console.print(f"mended: {line}")
     table = Table(show_header=False)
     table.add_row("session", f"{report.session} ({report.game})")
-    table.add_row("pictures", f"{report.pictures} of {report.frames} frames")
-    table.add_row("duration", f"{report.duration_s:.1f} s, {report.fps} fps, longest gap {report.longest_gap_ms} ms")
+    table.add_row("pictures", f"{report.pictures} of {report.frames} frames, in {report.segments} videos")
+    table.add_row("duration", f"{report.duration_s:.1f} s, of these {report.live_s:.1f} s live")
+    table.add_row("pace", f"{report.fps:g} fps, {report.dropped} missing, longest gap {report.longest_gap_ms:g} ms")
+    table.add_row("clock", f"video and inputs at most {report.clock_drift_ms:g} ms apart")
     presses = ", ".join(f"{key} {n}" for key, n in sorted(report.presses.items(), key=lambda item: -item[1]))
-    table.add_row("inputs", f"{report.events} ({presses or 'none'})")
-    table.add_row("problems", "\n".join(report.problems) or "none")
+    table.add_row("inputs", f"{report.events} ({presses or 'none'}), idle for {report.idle_share:.0%}")
+    table.add_row("notes", "\n".join(report.notes) or "none")
+    table.add_row("valid", "yes" if report.valid else "no: " + "\n".join(report.reasons))
     console.print(table)
     if args.json:
         print(json.dumps(asdict(report)))
-    return 1 if report.problems else 0
+    return 0 if report.valid else 1
 
 
 if __name__ == "__main__":

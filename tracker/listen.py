@@ -1,10 +1,10 @@
-"""Listens to the keyboard and the mouse buttons while one window has the focus (pynput, XRecord)."""
+"""Listens to the keyboard and the mouse while one window has the focus (pynput on XRecord, and XInput 2)."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pynput import keyboard, mouse
 from Xlib import XK, X
@@ -12,7 +12,11 @@ from Xlib import XK, X
 from combatvla.desktop.base import Desktop, Window
 from combatvla.desktop.x11 import LOST, connect
 from combatvla.errors import UserError
-from tracker.session import EventRow
+from tracker.rawmouse import RawMouse
+from tracker.session import Event, EventRow, LookRow, MotionRow, ScrollRow
+
+MOTION_MS = 8
+"""Motion is noted this often: twice a picture at 60 a second. Mice send a thousand a second."""
 
 _NAMES = {
     "shift_l": "shift",
@@ -55,31 +59,54 @@ class _Mouse(_Ending, mouse.Listener):
 
 
 class InputListener:
-    """Calls `on_event` with each key and button pressed or released while `window` has the focus.
+    """Calls `on_event` with what is done with the keyboard and the mouse while `window` has the focus.
 
     Keys are named in the words of the game profiles, by the key and not by what it types ("w" also with shift down).
     Auto-repeat is dropped. What is down when the focus goes elsewhere is reported as released then (`heed_focus`), and
-    counts again only when pressed anew: nothing typed into another window is ever reported.
+    counts again only when pressed anew: nothing typed into another window is ever reported. `on_hotkey` is called with
+    the keys of `hotkeys` when they are pressed in the window, in place of `on_event`. With `motion`, the pointer's
+    places and the mouse's own motion are reported too, gathered over `MOTION_MS`.
     """
 
-    def __init__(self, desktop: Desktop, window: Window, on_event: Callable[[EventRow], None]) -> None:
+    def __init__(
+        self,
+        desktop: Desktop,
+        window: Window,
+        on_event: Callable[[Event], None],
+        *,
+        hotkeys: Collection[str] = (),
+        on_hotkey: Callable[[str], None] = lambda key: None,
+        motion: bool = True,
+    ) -> None:
+        self.window = window
+        """As it lies now: the recorder keeps it up to date."""
+        self.muted = False
+        """Report nothing but hotkeys: as if the window were without the focus."""
+        self.last_ns = time.monotonic_ns()
+        """When something was last done in the window."""
         self._desktop = desktop
-        self._window = window
-        self._on_event = on_event
+        self._on_event, self._on_hotkey, self._hotkeys = on_event, on_hotkey, frozenset(hotkeys)
         self._lock = threading.Lock()
         self._down: dict[str, str] = {}
         """Keys of which a press was reported: name to kind."""
         self._physical: set[str] = set()
         """Keys that are down, reported or not."""
+        self._pointer: tuple[int, int] | None = None
+        """Where the pointer has come to since it was last reported, on the screen."""
+        self._look = [0.0, 0.0]
+        """What the mouse was moved by since that was last reported."""
+        self._gathered_ns = 0
         self._names: dict[str, str] = {}
         self._keyboard_map = connect()
         if not self._keyboard_map.has_extension("RECORD"):
             self._keyboard_map.close()
             raise UserError("the keys cannot be listened to: this display lacks the RECORD extension of X11")
+        moved = {"on_move": self._move} if motion else {}
         self._listeners = (
             _Keyboard(on_press=self._key_down, on_release=self._key_up),
-            _Mouse(on_click=self._click),
+            _Mouse(on_click=self._click, on_scroll=self._scroll, **moved),
         )
+        self._raw = RawMouse(self._moved) if motion else None
         for listener in self._listeners:
             listener.start()
             listener.wait()
@@ -91,10 +118,12 @@ class InputListener:
             return tuple(self._down)
 
     def heed_focus(self) -> bool:
-        """Whether the window has the focus; if not, what is down is reported as released."""
-        focused = self._desktop.active_window() == self._window.id
+        """Whether the window has the focus; if not, what is down is reported as released. Reports motion that waits."""
+        focused = self._focused()
         if not focused:
             self.release()
+        with self._lock:
+            self._tell_motion(time.monotonic_ns(), focused)
         return focused
 
     def release(self) -> None:
@@ -108,11 +137,56 @@ class InputListener:
     def close(self) -> None:
         for listener in self._listeners:
             listener.stop()
+        if self._raw is not None:
+            self._raw.close()
         for listener in self._listeners:
             listener.join(2)
         self.release()
         with self._lock:
             self._keyboard_map.close()
+
+    def _focused(self) -> bool:
+        return self._desktop.active_window() == self.window.id
+
+    # -- motion ----------------------------------------------------------------------------------------------
+
+    def _move(self, x: int, y: int) -> None:
+        with self._lock:
+            self._pointer = (int(x), int(y))
+            self._gather()
+
+    def _moved(self, _t_ns: int, dx: float, dy: float) -> None:
+        with self._lock:
+            self._look[0] += dx
+            self._look[1] += dy
+            self._gather()
+
+    def _gather(self) -> None:
+        t_ns = time.monotonic_ns()
+        if t_ns - self._gathered_ns >= MOTION_MS * 1_000_000:
+            self._tell_motion(t_ns, self._focused())
+
+    def _tell_motion(self, t_ns: int, focused: bool) -> None:
+        """Reports the motion that was gathered, or forgets it when the window is without the focus."""
+        pointer, (dx, dy) = self._pointer, self._look
+        self._pointer, self._look, self._gathered_ns = None, [0.0, 0.0], t_ns
+        if not focused or self.muted or (pointer is None and not (dx or dy)):
+            return
+        self.last_ns = t_ns
+        if pointer is not None:
+            x, y = pointer[0] - self.window.x, pointer[1] - self.window.y
+            self._on_event(MotionRow(t_ns=t_ns, x=x, y=y))
+        if dx or dy:
+            self._on_event(LookRow(t_ns=t_ns, dx=dx, dy=dy))
+
+    def _scroll(self, _x: int, _y: int, dx: int, dy: int) -> None:
+        with self._lock:
+            t_ns = time.monotonic_ns()
+            if self._focused() and not self.muted:
+                self.last_ns = t_ns
+                self._on_event(ScrollRow(t_ns=t_ns, dx=int(dx), dy=int(dy)))
+
+    # -- keys and buttons ------------------------------------------------------------------------------------
 
     def _key_down(self, key: keyboard.Key | keyboard.KeyCode | None) -> None:
         self._change(time.monotonic_ns(), "key", self._name(key), True)
@@ -125,19 +199,28 @@ class InputListener:
             self._change(time.monotonic_ns(), "button", f"mouse_{button.name}", pressed)
 
     def _change(self, t_ns: int, kind: str, key: str, down: bool) -> None:
+        hotkey = None
         with self._lock:
             if down:
                 if key in self._physical:
                     return  # auto-repeat
                 self._physical.add(key)
-                if self._desktop.active_window() != self._window.id:
+                if not self._focused():
                     return
-                self._down[key] = kind
+                self.last_ns = t_ns
+                if key in self._hotkeys:
+                    hotkey = key
+                elif self.muted:
+                    return
+                else:
+                    self._down[key] = kind
+                    self._on_event(EventRow(t_ns=t_ns, kind=kind, key=key, down=True))
             else:
                 self._physical.discard(key)
-                if self._down.pop(key, None) is None:
-                    return
-            self._on_event(EventRow(t_ns=t_ns, kind=kind, key=key, down=down))
+                if self._down.pop(key, None) is not None:
+                    self._on_event(EventRow(t_ns=t_ns, kind=kind, key=key, down=False))
+        if hotkey is not None:  # without the lock: it may mute and release
+            self._on_hotkey(hotkey)
 
     def _name(self, key: keyboard.Key | keyboard.KeyCode | None) -> str:
         """The profile's word for a key."""

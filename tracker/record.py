@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import queue
+import shutil
 import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
 
 from combatvla.arguments import parse
 from combatvla.desktop.base import Desktop, Window, WindowGone
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile, load_profile
+from tracker.session import Event, FocusRow, MarkRow, PauseRow, WindowRow
 
-DISK_FULL = {28, 122, 27}
-"""ENOSPC, EDQUOT and EFBIG: the disk, the quota or the largest file size is used up."""
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""The disk, the quota or the largest file size is used up."""
+QUEUED = 8
+"""Pictures that may wait to be encoded; beyond it they are dropped, and counted."""
 
 
 @dataclass
@@ -47,6 +55,16 @@ class Args:
     """Ends the recording after so many seconds."""
     wait: float = 10.0
     """How many seconds to wait for the game's window."""
+    idle: float | None = 60.0
+    """Rests after so many seconds without an input, until the next one; None: never."""
+    least_free_mb: float = 500.0
+    """Ends before the disk is so full that other programs fail."""
+    stop_key: str = "f12"
+    """Pressed in the game's window it ends the recording. The three keys are not recorded."""
+    pause_key: str = "f11"
+    """...lets it rest, or go on."""
+    mark_key: str = "f9"
+    """...marks the moment."""
     json: bool = False
     """Prints one JSON object as the last line."""
 
@@ -61,16 +79,22 @@ class Recording:
     """Pictures that were due but not taken because the one before took too long."""
     events: int = 0
     focused: bool = True
+    paused: str = ""
+    """Why recording rests: "hotkey", "idle"; empty while it goes on."""
+    marks: int = 0
+    disk_free_mb: float = 0.0
     ended: str = ""
     """Why it ended; empty while it runs."""
 
 
 class Recorder:
-    """Records `window` into `folder` with a thread of its own beside the listeners', until `stop` or the window's end.
+    """Records `window` into `folder` until `stop` or the window's end: one thread takes pictures, one writes them, and
+    the listeners have their own.
 
-    `game` is how `load_profile` finds the profile again (default: its name). `status` may be read at any time. `wait`
-    raises what went wrong (a full disk, a window that changed its size) as `UserError`; what was recorded until then
-    is kept.
+    `game` is how `load_profile` finds the profile again (default: its name). `hotkeys` names keys by what they do
+    ("stop", "pause", "mark"); they are not recorded. After `idle_s` without an input recording rests until the next
+    one. It ends when less than `least_free_mb` are free on the disk. `status` may be read at any time. `wait` raises
+    what went wrong (a full disk, a window that left the screen) as `UserError`; what was recorded until then is kept.
     """
 
     def __init__(
@@ -82,16 +106,19 @@ class Recorder:
         *,
         fps: int = 30,
         game: str | None = None,
+        hotkeys: Mapping[str, str] | None = None,
+        idle_s: float | None = None,
+        least_free_mb: float = 0.0,
     ) -> None:
         from combatvla.desktop.capture import WindowCapture
         from tracker.listen import InputListener
-        from tracker.session import EventRow, SessionWriter
+        from tracker.writer import SessionWriter
 
         if not 1 <= fps <= 240:
             raise UserError(f"--fps: expected 1 to 240 pictures a second, got {fps}")
         self.status = Recording()
         self._window = desktop.geometry(window)
-        first = WindowCapture(self._window, desktop=desktop, keep=2)
+        first = WindowCapture(self._window, desktop=desktop, keep=1)
         try:
             first.grab()  # a window that cannot be captured is told of before there is a folder
         finally:
@@ -104,26 +131,26 @@ class Recorder:
             height=self._window.height,
             fps=fps,
         )
-        self._fps = fps
+        self._fps, self._idle_s, self._least_free_mb = fps, idle_s, least_free_mb
+        self._hotkeys = {key: what for what, key in (hotkeys or {}).items()}
         self._stop = threading.Event()
         self._done = threading.Event()
         self._error: BaseException | None = None
         self._desktop = desktop
-
-        def note(event: EventRow) -> None:
-            try:
-                self._writer.event(event)
-                self.status.events = self._writer.events
-            except OSError as error:
-                self._fail(error)
-
+        self._paused = ""
+        """Why recording rests: "hotkey", "idle" or "" while it goes on."""
+        self._waiting: queue.Queue[tuple[np.ndarray, int] | None] = queue.Queue(QUEUED)
         try:
-            self._capture = WindowCapture(self._window, desktop=desktop, keep=2)
-            self._listener = InputListener(desktop, self._window, note)
+            self._capture = WindowCapture(self._window, desktop=desktop, keep=1)
+            self._listener = InputListener(
+                desktop, self._window, self._note, hotkeys=self._hotkeys, on_hotkey=self._hotkey
+            )
         except BaseException:
             self._writer.close()
             raise
+        self._writing = threading.Thread(target=self._write, name="writer", daemon=True)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._writing.start()
         self._thread.start()
 
     @property
@@ -150,9 +177,40 @@ class Recorder:
         self._error = self._error or error
         self._stop.set()
 
+    # -- what is heard ---------------------------------------------------------------------------------------
+
+    def _note(self, event: Event) -> None:
+        try:
+            self._writer.event(event)
+            self.status.events = self._writer.events
+        except OSError as error:
+            self._fail(error)
+
+    def _hotkey(self, key: str) -> None:
+        what, t_ns = self._hotkeys[key], time.monotonic_ns()
+        if what == "stop":
+            self.stop(f"{key} was pressed")
+        elif what == "mark":
+            self.status.marks += 1
+            self._note(MarkRow(t_ns=t_ns, label=str(self.status.marks)))
+        else:
+            self._rest("" if self._paused == "hotkey" else "hotkey")
+
+    def _rest(self, why: str) -> None:
+        """Recording rests from now on, or with "" goes on."""
+        before, self._paused = self._paused, why
+        self._listener.muted = why == "hotkey"
+        if why:
+            self._listener.release()
+        self.status.paused = why
+        self._note(PauseRow(t_ns=time.monotonic_ns(), paused=bool(why), why=why or before))
+
+    # -- pictures --------------------------------------------------------------------------------------------
+
     def _run(self) -> None:
         with ExitStack() as stack:
-            for last in (self._done.set, self._capture.close, self._writer.close, self._listener.close):
+            ends = (self._done.set, self._capture.close, self._writer.close, self._listener.close, self._end_writing)
+            for last in ends:
                 stack.callback(last)
             try:
                 self._record()
@@ -161,32 +219,72 @@ class Recorder:
             except BaseException as error:  # reported by `wait`; the files are closed first
                 self._fail(error)
 
+    def _end_writing(self) -> None:
+        self._waiting.put(None)
+        self._writing.join()
+
+    def _write(self) -> None:
+        """Encodes and writes the pictures that wait. A new video every few minutes so costs no picture."""
+        while (taken := self._waiting.get()) is not None:
+            if self._error is None:
+                try:
+                    self._writer.frame(*taken)
+                    self.status.frames = self._writer.frames
+                except BaseException as error:
+                    self._fail(error)
+
     def _record(self) -> None:
         period = 1_000_000_000 // self._fps
         start = due = time.monotonic_ns()
+        looked = 0
         while not self._stop.is_set():
             now = time.monotonic_ns()
             self.status.seconds = (now - start) / 1e9
             if now < due:
                 self._stop.wait((due - now) / 1e9)
                 continue
-            self.status.focused = self._listener.heed_focus()
-            if self.status.focused:
-                frame = self._capture.grab()
-                if frame.pixels.shape[:2] != (self._window.height, self._window.width):
-                    raise UserError(
-                        f"the window {self._window.title!r} changed its size from {self._window.width}x"
-                        f"{self._window.height} to {frame.pixels.shape[1]}x{frame.pixels.shape[0]}, which ends a "
-                        f"session: {self._kept()}; record again without resizing"
-                    )
-                self._writer.frame(frame)
-                self.status.frames = self._writer.frames
-            elif not self._desktop.alive(self._window):
-                raise WindowGone("closed")
+            if now - looked > 1_000_000_000:
+                looked = now
+                self._check_disk()
+            live = self._live(now)
+            if live:
+                self._take()
             late = (time.monotonic_ns() - due) // period
-            if self.status.focused:
+            if live:
                 self.status.dropped += late
             due += (late + 1) * period
+
+    def _live(self, now: int) -> bool:
+        """Whether a picture is to be taken: the window has the focus, and recording does not rest."""
+        focused = self._listener.heed_focus()
+        if focused != self.status.focused:
+            self.status.focused = focused
+            self._note(FocusRow(t_ns=now, focused=focused))
+        if not focused:
+            if not self._desktop.alive(self._window):
+                raise WindowGone("closed")
+            return False
+        if self._idle_s is not None and self._paused != "hotkey":
+            idle = not self._listener.down and now - self._listener.last_ns > self._idle_s * 1e9
+            if idle != (self._paused == "idle"):
+                self._rest("idle" if idle else "")
+        return not self._paused
+
+    def _take(self) -> None:
+        taken = self._capture.grab_bgra()
+        lies = self._capture.window
+        if lies != self._window:
+            self._window = self._listener.window = lies
+            self._note(WindowRow(t_ns=taken[1], x=lies.x, y=lies.y, width=lies.width, height=lies.height))
+        try:
+            self._waiting.put_nowait(taken)
+        except queue.Full:
+            self.status.dropped += 1
+
+    def _check_disk(self) -> None:
+        self.status.disk_free_mb = shutil.disk_usage(self._writer.folder).free / 1e6
+        if self.status.disk_free_mb < self._least_free_mb:
+            raise OSError(errno.ENOSPC, f"less than {self._least_free_mb:g} MB are free")
 
     def _kept(self) -> str:
         return f"the {self.status.frames} frames recorded so far are kept in {self._writer.folder}"
@@ -212,7 +310,14 @@ def main(argv: list[str]) -> int:
         window = desktop.find_window(profile, wait_s=args.wait)
     desktop.activate(window)
     game = str(Path(args.game).resolve()) if Path(args.game).is_file() else args.game
-    recorder = Recorder(desktop, window, profile, args.out, fps=args.fps, game=game)
+    hotkeys = {"stop": args.stop_key, "pause": args.pause_key, "mark": args.mark_key}
+    taken = set(hotkeys.values()) & set(profile.keys.values())
+    if taken or len(set(hotkeys.values())) < len(hotkeys):
+        raise UserError(
+            f"--stop-key, --pause-key and --mark-key: expected three keys that {profile.name} does not use, got "
+            f"{', '.join(hotkeys.values())}"
+        )
+    recorder = Recorder(desktop, window, profile, args.out, fps=args.fps, game=game, hotkeys=hotkeys, idle_s=args.idle)
     before = signal.signal(signal.SIGTERM, lambda *_: recorder.stop("SIGTERM"))
     try:
         with console.status("") as line:
@@ -239,6 +344,7 @@ def main(argv: list[str]) -> int:
             "fps": round(rate, 2),
             "dropped": status.dropped,
             "events": status.events,
+            "marks": status.marks,
             "ended": status.ended,
         }
         print(json.dumps(figures))
@@ -249,10 +355,14 @@ def _line(recorder: Recorder) -> str:
     status = recorder.status
     if not status.focused:
         return f"{status.seconds:6.1f} s  paused: the game's window does not have the focus"
+    if status.paused:
+        how = "press a key in the game" if status.paused == "idle" else "press the pause key again"
+        return f"{status.seconds:6.1f} s  paused ({status.paused}): {how} to go on"
     rate = status.frames / status.seconds if status.seconds else 0.0
     keys = " ".join(recorder.keys_down) or "-"
     return (
-        f"recording {status.seconds:6.1f} s  {rate:4.1f} fps  {status.dropped} dropped  keys: {keys}  (Ctrl-C ends it)"
+        f"recording {status.seconds:6.1f} s  {rate:4.1f} fps  {status.dropped} dropped  keys: {keys}  "
+        f"{status.disk_free_mb / 1000:.1f} GB free  (Ctrl-C ends it)"
     )
 
 

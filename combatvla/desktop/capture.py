@@ -42,21 +42,30 @@ class WindowCapture:
         `WindowGone` when the window was closed, `UserError` when a part of it lies off the screen.
         """
         with self._lock:
-            self._window = window = self._desktop.geometry(self._window)
-            t_ns = time.monotonic_ns()
-            try:
-                screen = self._screen()
-                self._check_on_screen(window, screen.monitors[0])
-                shot = screen.grab((window.x, window.y, window.x + window.width, window.y + window.height))
-            except (ScreenShotError, OSError) as error:
-                if not self._desktop.alive(window):
-                    raise WindowGone(f"the window {window.title!r} was closed: start the game again") from error
-                raise UserError(f"the window {window.title!r} cannot be captured ({error})") from error
-            bgra = np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4)
+            bgra, t_ns = self._grab()
             slot = self._next = (self._next + 1) % len(self._ring)
             if self._ring[slot].shape[:2] != bgra.shape[:2]:
                 self._ring[slot] = np.empty((*bgra.shape[:2], 3), np.uint8)
             return Frame(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB, dst=self._ring[slot]), t_ns)
+
+    def grab_bgra(self) -> tuple[np.ndarray, int]:
+        """As `grab`, as the screen gives it: `uint8[H, W, 4]` BGRA that is the caller's own, and the time in
+        nanoseconds."""
+        with self._lock:
+            return self._grab()
+
+    def _grab(self) -> tuple[np.ndarray, int]:
+        self._window = window = self._desktop.geometry(self._window)
+        t_ns = time.monotonic_ns()
+        try:
+            screen = self._screen()
+            self._check_on_screen(window, screen.monitors[0])
+            shot = screen.grab((window.x, window.y, window.x + window.width, window.y + window.height))
+        except (ScreenShotError, OSError) as error:
+            if not self._desktop.alive(window):
+                raise WindowGone(f"the window {window.title!r} was closed: start the game again") from error
+            raise UserError(f"the window {window.title!r} cannot be captured ({error})") from error
+        return np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4), t_ns
 
     def close(self) -> None:
         screen = getattr(self._local, "screen", None)

@@ -12,15 +12,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from Xlib import XK, X
+from Xlib.ext.xtest import fake_input
 
 from combatvla.actions import Action
 from combatvla.desktop.inject import GuardedInjector
+from combatvla.desktop.x11 import connect
 from combatvla.errors import UserError
 from tests.helpers import start_command, until
 from tracker.check import check
 from tracker.check import main as check_main
 from tracker.record import Recorder
-from tracker.session import Session
+from tracker.session import LookRow, MarkRow, MotionRow, PauseRow, ScrollRow, Session, WindowRow
 
 A = Action
 
@@ -109,17 +112,125 @@ def test_the_game_closes(desktop, arena, game, tmp_path):
 
 
 def test_a_window_that_changes_its_size(desktop, arena, game, tmp_path):
-    from combatvla.desktop.x11 import connect
-
     recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
     wait_for_frames(tmp_path / "s", 8)
     x = connect()
     x.create_resource_object("window", game[1].id).configure(width=400, height=300)
     x.sync()
     x.close()
-    with pytest.raises(UserError, match="changed its size from 320x180 to 400x300.*frames recorded so far are kept"):
+    until(lambda: recorder.status.frames >= 16)
+    recorder.stop()
+    recorder.wait()
+    session = Session(tmp_path / "s")
+    assert [(s.width, s.height) for s in session.segments] == [(320, 180), (400, 300)]
+    assert [(e.width, e.height) for e in session.others if isinstance(e, WindowRow)][-1:] == [(400, 300)]
+    shapes = [pixels.shape for _, pixels in session.pictures()]
+    assert shapes[0] == (180, 320, 3) and shapes[-1] == (300, 400, 3) and len(shapes) == len(session.frames)
+
+
+@pytest.fixture
+def xtest(display):
+    """Sends what no injector of ours sends: `xtest(kind, detail, **where)`."""
+    connection = connect()
+
+    def send(*what, **where) -> None:
+        fake_input(connection, *what, **where)
+        connection.sync()
+        time.sleep(0.03)
+
+    yield send
+    connection.close()
+
+
+def test_the_mouse_is_recorded_where_the_pointer_cannot_go(desktop, arena, game, xtest, tmp_path):
+    lies = desktop.geometry(game[1])
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    xtest(X.MotionNotify, 0, x=lies.x + 50, y=lies.y + 60)
+    for _ in range(4):
+        xtest(X.MotionNotify, 1, x=0, y=-500)  # the screen ends after the first
+    for button in (4, 5, 5):  # the wheel
+        xtest(X.ButtonPress, button)
+        xtest(X.ButtonRelease, button)
+    recorder.stop()
+    recorder.wait()
+    others = Session(tmp_path / "s").others
+    places = [(e.x, e.y) for e in others if isinstance(e, MotionRow)]
+    assert (50, 60) in places and places[-1] == (50, -lies.y)
+    # (the first motion, to a place, counts too)
+    assert -2000 <= sum(e.dy for e in others if isinstance(e, LookRow)) <= -1900
+    assert [(e.dx, e.dy) for e in others if isinstance(e, ScrollRow)] == [(0, 1), (0, -1), (0, -1)]
+
+
+def test_no_motion_is_recorded_while_another_window_has_the_focus(desktop, arena, game, probe, xtest, tmp_path):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    other = probe(title="letters", x=600)
+    other.find(desktop, arena)
+    until(lambda: not recorder.status.focused)
+    for dx in (5, 7, 9):
+        xtest(X.MotionNotify, 1, x=dx, y=1)
+        xtest(X.ButtonPress, 4)
+        xtest(X.ButtonRelease, 4)
+    assert desktop.activate(game[1], timeout_s=5)
+    until(lambda: recorder.status.focused)
+    recorder.stop()
+    recorder.wait()
+    others = Session(tmp_path / "s").others
+    assert {e.kind for e in others} == {"focus"}
+    assert [e.focused for e in others][-2:] == [False, True]
+
+
+def test_hotkeys_pause_mark_and_stop_and_are_not_recorded(desktop, arena, game, xtest, tmp_path):
+    keys = {"stop": "f12", "pause": "f11", "mark": "f9"}
+    codes = connect()
+    code = {what: codes.keysym_to_keycode(XK.string_to_keysym(key.upper())) for what, key in keys.items()}
+    codes.close()
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s", hotkeys=keys)
+    wait_for_frames(tmp_path / "s", 5)
+
+    def press(what: str) -> None:
+        xtest(X.KeyPress, code[what])
+        xtest(X.KeyRelease, code[what])
+
+    press("mark")
+    press("pause")
+    until(lambda: recorder.status.paused == "hotkey")
+    time.sleep(0.1)
+    frames = recorder.status.frames
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        hold(injector, A.MOVE_FORWARD)
+        assert recorder.status.frames == frames
+        press("pause")
+        until(lambda: not recorder.status.paused)
+        hold(injector, A.DODGE)
+    press("stop")
+    assert recorder.wait().ended == "f12 was pressed"
+    session = Session(tmp_path / "s")
+    assert [(e.key, e.down) for e in session.events] == [("space", True), ("space", False)]
+    assert [e.label for e in session.others if isinstance(e, MarkRow)] == ["1"]
+    rests = [(e.paused, e.why) for e in session.others if isinstance(e, PauseRow)]
+    assert rests == [(True, "hotkey"), (False, "hotkey")] and len(session.frames) > frames
+
+
+def test_it_rests_while_nobody_plays(desktop, arena, game, tmp_path):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s", idle_s=0.4)
+    until(lambda: recorder.status.paused == "idle")
+    time.sleep(0.1)
+    frames = recorder.status.frames
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        time.sleep(0.2)
+        assert recorder.status.frames == frames
+        hold(injector, A.DODGE, seconds=0.6)  # what is held is no idling
+        assert not recorder.status.paused
+    recorder.stop()
+    recorder.wait()
+    session = Session(tmp_path / "s")
+    assert [e.key for e in session.events] == ["space", "space"] and len(session.frames) > frames
+
+
+def test_it_stops_before_the_disk_is_full(desktop, arena, game, tmp_path):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s", least_free_mb=1e9)
+    with pytest.raises(UserError, match="the disk is full, so the recording was stopped"):
         recorder.wait()
-    assert len(list(Session(tmp_path / "s").pictures())) >= 8
 
 
 def test_a_full_disk_ends_the_recording_with_one_sentence(desktop, arena, game, small_disk):
@@ -174,7 +285,7 @@ def test_a_profile_from_a_file_is_found_again(desktop, arena, game, tmp_path, mo
     _, said = recorder.communicate(timeout=60)
     assert recorder.returncode == 0, said
     monkeypatch.chdir("/")
-    assert check(tmp_path / "s").problems == ["no key of the game was pressed"]
+    assert check(tmp_path / "s").reasons == ["no key of the game was pressed"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

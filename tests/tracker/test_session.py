@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from combatvla.errors import UserError
-from combatvla.policy.base import Frame
-from tracker.session import EventRow, Session, SessionWriter
+from tracker.session import EventRow, FocusRow, LookRow, MarkRow, MotionRow, PauseRow, ScrollRow, Session, WindowRow
+from tracker.writer import SessionWriter
 
 START = 5_000_000_000
 
@@ -35,7 +35,7 @@ def scene(i: int, width: int = 320, height: int = 180) -> np.ndarray:
 def record(folder, count: int = 20, width: int = 320, height: int = 180) -> None:
     with SessionWriter(folder, game="arena", title="t", width=width, height=height, fps=30) as writer:
         for i in range(count):
-            writer.frame(Frame(scene(i, width, height), START + i * 33_333_333))
+            writer.frame(scene(i, width, height), START + i * 33_333_333)
             if i % 5 == 0:
                 writer.event(EventRow(t_ns=START + i, kind="key", key="w", down=i % 10 == 0))
 
@@ -56,10 +56,88 @@ def test_round_trip(tmp_path, size):
 def test_frames_at_the_same_instant_stay_apart(tmp_path):
     with SessionWriter(tmp_path / "s", game="arena", title="t", width=64, height=64, fps=30) as writer:
         for i in range(5):
-            writer.frame(Frame(scene(i, 64, 64), START + i))
+            writer.frame(scene(i, 64, 64), START + i)
     session = Session(tmp_path / "s")
     assert [f.pts for f in session.frames] == [0, 1, 2, 3, 4]
     assert len(list(session.pictures())) == 5
+
+
+def test_a_long_recording_is_cut_into_videos(tmp_path):
+    """A new one every second here; what is held at each one's beginning is in its line."""
+    with SessionWriter(tmp_path / "s", game="g", title="t", width=320, height=180, fps=30, segment_s=1.0) as writer:
+        for i in range(75):
+            if i in (10, 40):
+                writer.event(EventRow(t_ns=START + i, kind="key", key="w", down=i == 10))
+            if i == 50:
+                writer.event(EventRow(t_ns=START + i, kind="button", key="mouse_left", down=True))
+            writer.frame(scene(i), START + i * 33_333_334)
+    session = Session(tmp_path / "s")
+    assert [(s.index, s.file, s.held) for s in session.segments] == [
+        (0, "video-00000.mkv", ()),
+        (1, "video-00001.mkv", ("w",)),
+        (2, "video-00002.mkv", ("mouse_left",)),
+    ]
+    assert [sum(f.segment == k for f in session.frames) for k in range(3)] == [30, 30, 15]
+    pictures = list(session.pictures())
+    assert [row.index for row, _ in pictures] == list(range(75))
+    assert all(np.abs(pixels.astype(int) - scene(row.index)).mean() < 4 for row, pixels in pictures[::7])
+    (tmp_path / "s" / "video-00002.mkv").write_bytes(b"")  # killed as it began
+    assert len(list(Session(tmp_path / "s").pictures())) == 60
+    (tmp_path / "s" / "segments.jsonl").write_bytes(
+        b"".join((tmp_path / "s" / "segments.jsonl").read_bytes().splitlines(keepends=True)[:1])
+    )
+    assert len(Session(tmp_path / "s").frames) == 30
+
+
+def test_a_window_may_change_its_size(tmp_path):
+    sizes = [(320, 180)] * 3 + [(201, 151)] * 3 + [(320, 180)] * 2
+    with SessionWriter(tmp_path / "s", game="g", title="t", width=320, height=180, fps=30) as writer:
+        for i, size in enumerate(sizes):
+            writer.frame(scene(i, *size), START + i * 33_333_333)
+    session = Session(tmp_path / "s")
+    assert [(s.width, s.height) for s in session.segments] == [(320, 180), (201, 151), (320, 180)]
+    assert [pixels.shape[1::-1] for _, pixels in session.pictures()] == sizes
+
+
+def test_pictures_come_as_the_screen_gives_them_too(tmp_path):
+    with SessionWriter(tmp_path / "s", game="g", title="t", width=320, height=180, fps=30) as writer:
+        for i in range(3):
+            writer.frame(cv2.cvtColor(scene(i), cv2.COLOR_RGB2BGRA), START + i * 33_333_333)
+    for row, pixels in Session(tmp_path / "s").pictures():
+        assert np.abs(pixels.astype(int) - scene(row.index)).mean() < 4
+
+
+def test_all_kinds_of_events_come_back(tmp_path):
+    events = [
+        EventRow(t_ns=START, kind="key", key="w", down=True),
+        ScrollRow(t_ns=START + 1, dx=0, dy=-2),
+        MotionRow(t_ns=START + 2, x=10, y=-3),
+        LookRow(t_ns=START + 3, dx=1.5, dy=-7.25),
+        FocusRow(t_ns=START + 4, focused=False),
+        WindowRow(t_ns=START + 5, x=0, y=20, width=640, height=480),
+        PauseRow(t_ns=START + 6, paused=True, why="idle"),
+        MarkRow(t_ns=START + 7, label="boss down"),
+    ]
+    with SessionWriter(tmp_path / "s", game="g", title="t", width=64, height=64, fps=30) as writer:
+        for event in reversed(events):
+            writer.event(event)
+    session = Session(tmp_path / "s")
+    assert session.events == events[:1] and session.others == events[1:] and writer.events == 1
+
+
+def test_a_session_of_version_1_is_read(tmp_path):
+    record(tmp_path / "s")
+    folder = tmp_path / "s"
+    (folder / "video-00000.mkv").rename(folder / "video.mkv")
+    (folder / "segments.jsonl").unlink()
+    info = json.loads((folder / "session.json").read_text())
+    (folder / "session.json").write_text(json.dumps({**info, "version": 1}))
+    rows = [json.loads(line) for line in (folder / "frames.jsonl").read_text().splitlines()]
+    (folder / "frames.jsonl").write_text(
+        "".join(json.dumps({k: r[k] for k in ("index", "pts", "t_ns")}) + "\n" for r in rows)
+    )
+    session = Session(folder)
+    assert len(list(session.pictures())) == len(session.frames) == 20 and len(session.events) == 4
 
 
 def test_a_recording_is_never_overwritten(tmp_path):
@@ -72,11 +150,11 @@ RECORDER = """
     import sys, time
     sys.path.insert(0, {tests!r})
     from test_session import START, scene
-    from combatvla.policy.base import Frame
-    from tracker.session import EventRow, SessionWriter
+    from tracker.session import EventRow
+    from tracker.writer import SessionWriter
     writer = SessionWriter(sys.argv[1], game="arena", title="t", width=320, height=180, fps=30)
     for i in range(100_000):
-        writer.frame(Frame(scene(i), START + i * 33_333_333))
+        writer.frame(scene(i), START + i * 33_333_333)
         writer.event(EventRow(t_ns=START + i * 33_333_333, kind="key", key="w", down=i % 2 == 0))
         print(i, flush=True)
 """
@@ -115,7 +193,7 @@ def test_any_torn_end_is_readable(tmp_path_factory, whole, video, frames, events
     """A file may end anywhere, each for itself."""
     folder = tmp_path_factory.mktemp("torn") / "s"
     shutil.copytree(whole, folder)
-    for name, share in (("video.mkv", video), ("frames.jsonl", frames), ("events.jsonl", events)):
+    for name, share in (("video-00000.mkv", video), ("frames.jsonl", frames), ("events.jsonl", events)):
         size = (folder / name).stat().st_size
         os.truncate(folder / name, int(size * share))
     session = Session(folder)
@@ -146,7 +224,7 @@ def test_unreadable_sessions(tmp_path):
     (tmp_path / "s" / "frames.jsonl").write_bytes(b"".join(lines) + b"\0" * 512)  # as after a power cut
     assert len(Session(tmp_path / "s").frames) == 20
 
-    (tmp_path / "s" / "video.mkv").write_bytes(b"not a video")
+    (tmp_path / "s" / "video-00000.mkv").write_bytes(b"not a video")
     with pytest.raises(UserError, match="the video .* cannot be read"):
         list(Session(tmp_path / "s").pictures())
     for text, said in (

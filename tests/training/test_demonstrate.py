@@ -101,7 +101,7 @@ def test_the_shipped_policy_learns_on_from_a_recording(demonstrated, tmp_path):
 def test_without_true_states_the_actions_explain_themselves(demonstrated, tmp_path):
     folder, _ = demonstrated
     (tmp_path / "bare").mkdir()
-    for name in ("session.json", "video.mkv", "frames.jsonl", "events.jsonl"):
+    for name in ("session.json", "video-00000.mkv", "segments.jsonl", "frames.jsonl", "events.jsonl"):
         os.link(folder / name, tmp_path / "bare" / name)
     json_order = ["--dialect", "json", "--order", "thought_first"]
     assert align([str(tmp_path / "bare"), "--out", str(tmp_path / "d"), *json_order]) == 0
