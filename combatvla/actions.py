@@ -79,6 +79,10 @@ class Step:
 
     @classmethod
     def of(cls, *actions: Action | str, ms: int = TAP_MS) -> Step:
+        """A step of actions or their names. `ValueError` for a name that there is not."""
+        unknown = [a for a in actions if a not in tuple(Action)]
+        if unknown:
+            raise ValueError(f"expected actions of {', '.join(Action)}, got {unknown[0]!r}")
         return cls(frozenset(Action(a) for a in actions), ms)
 
     @property

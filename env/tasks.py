@@ -5,6 +5,7 @@ Metres, seconds, degrees and points throughout. The same file names the boss's l
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,8 @@ TEST_SEED_START = 1_000_000
 """Seeds from here on are held out for measuring; training draws only below."""
 KINDS = ("quick", "slam", "delayed", "sweep", "thrust", "leap", "grab", "ranged")
 """What a move looks and feels like; each kind has one colour in every fight (`env.arena.marks.KIND_COLORS`)."""
+FOLDER = "env/arena/tasks"
+"""Where the shipped ones lie."""
 MAX_MOVES, MAX_PHASES, MAX_SHOTS = 10, 3, 3
 
 
@@ -234,15 +237,18 @@ def named_tasks(text: str, option: str = "--tasks") -> list[str]:
 
 def load_task(name: str) -> Task:
     """A shipped task by name or number, or one from a `.yaml` path. `UserError` when it is unknown or malformed."""
-    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+    if name.endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise UserError(f"there is no task file {name}: check the path, or copy one from {FOLDER} to begin with")
         return _read(Path(name))
     tasks = _shipped()
     for task in tasks.values():
         if name in (task.name, str(task.number)):
             return task
+    near = get_close_matches(name, tasks, n=1)
     raise UserError(
         f"unknown task {name!r}: expected one of {', '.join(tasks)}, a number from 1 to {len(tasks)}, "
-        "or the path of a task file (.yaml)"
+        "or the path of a task file (.yaml)" + (f"; did you mean {near[0]}?" if near else "")
     )
 
 

@@ -211,6 +211,8 @@ class ArenaEnv(gym.Env):
     def restore_state(self, state: SavedState) -> None:
         """Goes back to a saved state, of this environment or another one of the same task and picture: the same
         actions then give the same steps. `ValueError` for the state of an environment that is set up otherwise."""
+        if not isinstance(state, SavedState):
+            raise ValueError(f"expected what save_state() gave, got {type(state).__name__}")
         if state.layout != self._layout:
             raise ValueError(
                 f"expected a state saved by an environment of the same task and pictures {self._layout}, got one of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from gymnasium import spaces
 
-from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS
+from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, MAX_STEPS, Plan
 from env.arena.jit import jit
 
 _HIGH = np.array(([1] * len(HELD_ACTIONS) + [len(DURATIONS_MS)]) * MAX_STEPS)
@@ -29,6 +29,8 @@ def _first_wrong(numbers, high):
 def checked_plans(action: np.ndarray, shape: tuple[int, ...], ignored: np.ndarray | None = None) -> np.ndarray:
     """`action` as int64 of `shape`, whose last axis is a plan array; zeros for the fights that are `ignored`.
     `ValueError`, saying where, if it is none."""
+    if isinstance(action, Plan):
+        raise ValueError("expected an action as an array, got a Plan: pass plan.to_array()")
     try:
         array = np.asarray(action)
     except ValueError:  # rows of different lengths

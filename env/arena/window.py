@@ -31,7 +31,10 @@ from env.arena.render import frame_buffer, show, software_pipe
 from env.arena.scene import Scene
 from env.tasks import Task, profile_of
 
-_PROFILE_NAMES = {"mouse1": "mouse_left", "mouse2": "mouse_middle", "mouse3": "mouse_right", "control": "ctrl"}
+_PROFILE_NAMES = {
+    **{"mouse1": "mouse_left", "mouse2": "mouse_middle", "mouse3": "mouse_right", "control": "ctrl"},
+    **{f"arrow_{way}": way for way in ("up", "down", "left", "right")},
+}
 """Panda3D's names of keys that a profile calls otherwise."""
 
 _kept: list[NodePath] = []

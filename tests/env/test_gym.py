@@ -384,7 +384,7 @@ def test_a_state_of_another_task_or_picture_is_refused():
     [
         ({"task": "nobody"}, r"unknown task 'nobody': expected one of first, .*shogun"),
         ({"task": 99}, r"unknown task '99'"),
-        ({"task": "/nowhere/my.yaml"}, r"unknown task '/nowhere/my.yaml'.*path of a task file"),
+        ({"task": "/nowhere/my.yaml"}, r"there is no task file /nowhere/my.yaml"),
         ({"render_mode": "ansi"}, r"render_mode None, 'rgb_array' or 'human', got 'ansi'"),
         ({"width": 8}, r"expected width as a whole number from 32 to 4096, got 8"),
         ({"height": "360"}, r"expected height as a whole number .* got '360'"),

@@ -75,7 +75,7 @@ def keyboard(display):
     connection, down = connect(), set()
 
     def press(key: str, *, hold: bool = False, release: bool = False) -> None:
-        code = key_code(connection, key) if len(key) == 1 or key in ("enter", "escape", "shift") else CODES[key]
+        code = key_code(connection, key) if len(key) == 1 or key in ("enter", "escape", "shift", "down") else CODES[key]
         if not release:
             xtest.fake_input(connection, X.KeyPress, code)
             down.add(code)
@@ -167,8 +167,13 @@ def test_pause_restart_and_quit(desktop, keyboard, tmp_path):
             time.sleep(0.3)
         connection.close()
         assert game.goes_on() and not any("light_attack" in line["held"] for line in game.ticks())
-        keyboard("backspace")
+        keyboard("p")
+        until(lambda: not game.goes_on())
+        keyboard("down")
+        keyboard("enter")  # the second row: the same fight again
         until(lambda: sum(line["tick"] == 1 for line in game.ticks()) == 2)
+        keyboard("backspace")
+        until(lambda: sum(line["tick"] == 1 for line in game.ticks()) == 3)
         assert {line["seed"] for line in game.ticks()} == {SEED}, "the same fight again"
         keyboard("q")
         assert game.goes_on(), "q means quit in the menu only"
