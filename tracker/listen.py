@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from pynput import keyboard, mouse
 from Xlib import XK, X
@@ -141,6 +142,8 @@ class InputListener:
             self._raw.close()
         for listener in self._listeners:
             listener.join(2)
+        with suppress(UserError):  # the display went first
+            self.heed_focus()  # what was gathered last
         self.release()
         with self._lock:
             self._keyboard_map.close()
