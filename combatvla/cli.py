@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
     "tracker demonstrate": Command("training.demonstrate", "let a scripted player press real keys, and record that"),
     "tracker check": Command("tracker.check", "check a session: what it holds, and whether it is sound"),
     "tracker align": Command("tracker.align", "turn sessions into an action-of-thought dataset"),
+    "tracker bench": Command("tracker.bench", "measure what recording costs, beside a plain loop"),
     "env play": Command("env.play", "play the Arena yourself, in a window"),
     "env watch": Command("env.watch", "watch a policy or a scripted player fight in a window"),
     "env tasks": Command("env.task_list", "list the fights, with a picture of each"),

@@ -10,10 +10,12 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import numpy as np
@@ -82,6 +84,8 @@ class Recording:
     paused: str = ""
     """Why recording rests: "hotkey", "idle"; empty while it goes on."""
     marks: int = 0
+    capture_ms: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
+    """How long the last pictures took to be taken."""
     disk_free_mb: float = 0.0
     ended: str = ""
     """Why it ended; empty while it runs."""
@@ -272,6 +276,7 @@ class Recorder:
 
     def _take(self) -> None:
         taken = self._capture.grab_bgra()
+        self.status.capture_ms.append((time.monotonic_ns() - taken[1]) / 1e6)
         lies = self._capture.window
         if lies != self._window:
             self._window = self._listener.window = lies
@@ -345,6 +350,7 @@ def main(argv: list[str]) -> int:
             "dropped": status.dropped,
             "events": status.events,
             "marks": status.marks,
+            "capture_ms_p50": round(median(status.capture_ms), 3) if status.capture_ms else None,
             "ended": status.ended,
         }
         print(json.dumps(figures))
