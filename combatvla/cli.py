@@ -22,7 +22,7 @@ COMMANDS: dict[str, Command] = {
     "doctor": Command("benchmark.doctor", "say what works on this machine, and how to mend what does not"),
     "tracker record": Command("tracker.record", "record a game window and your keys into a session"),
     "tracker demonstrate": Command("training.demonstrate", "let a scripted player press real keys, and record that"),
-    "tracker check": Command("tracker.check", "check a session: what it holds, and whether it is sound"),
+    "tracker check": Command("tracker.check", "check a session: what it holds, whether it is valid, and why not"),
     "tracker align": Command("tracker.align", "turn sessions into an action-of-thought dataset"),
     "tracker bench": Command("tracker.bench", "measure what recording costs, beside a plain loop"),
     "env play": Command("env.play", "play the Arena yourself, in a window"),
