@@ -81,11 +81,11 @@ def playing(desktop: Desktop, window: Window) -> Iterator[None]:
     from combatvla.desktop.inject import GuardedInjector
     from combatvla.profiles import load_profile
 
-    stop = threading.Event()
+    profile, stop = load_profile("arena"), threading.Event()
     turns = [Action.MOVE_FORWARD, Action.LIGHT_ATTACK, Action.DODGE, Action.MOVE_LEFT, Action.SPRINT, Action.MOVE_BACK]
 
     def play() -> None:
-        with GuardedInjector(desktop, window, load_profile("arena"), armed=True) as injector:
+        with GuardedInjector(desktop, window, profile, armed=True) as injector:
             i = 0
             while not stop.wait(0.1):
                 i += 1
@@ -112,13 +112,15 @@ def record(folder: Path, fps: int, seconds: float) -> dict[str, Any]:
     command += ["--fps", str(fps), "--stop-after", str(seconds + WARM_S), "--idle", "None", "--json"]
     recorder = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     frames = folder / "frames.jsonl"
-    while recorder.poll() is None and not (frames.is_file() and frames.stat().st_size):
+    while not (frames.is_file() and frames.stat().st_size):
+        if recorder.poll() is not None:
+            raise UserError(f"the recorder failed: {recorder.communicate()[1].strip().splitlines()[-1]}")
         time.sleep(0.01)
     time.sleep(WARM_S)
     before, began = cpu_seconds(recorder.pid), time.monotonic()
     time.sleep(max(0.0, seconds - 0.5))
-    if recorder.poll() is None:
-        used, lasted = cpu_seconds(recorder.pid) - before, time.monotonic() - began
+    # (A recorder that has failed is still there to be asked, until it is waited for.)
+    used, lasted = cpu_seconds(recorder.pid) - before, time.monotonic() - began
     out, error = recorder.communicate(timeout=120)
     if recorder.returncode:
         raise UserError(f"the recorder failed: {error.strip().splitlines()[-1]}")

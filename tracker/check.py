@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import tyro
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
-from tracker.session import EVENTS, EventRow, FocusRow, PauseRow, Session
+from tracker.session import EVENTS, Event, EventRow, FocusRow, PauseRow, Session
 
 MS = 1_000_000
 LEAST_FPS_SHARE, MOST_DROPPED_SHARE = 0.8, 0.02
@@ -167,16 +167,15 @@ def _measure_inputs(report: Report, session: Session, live: list[tuple[int, int]
             stuck.add(event.key)
     report.stuck_keys = sorted(stuck | set(down))
     if live_ns:
-        idle = sum(_still(session, begin, end) for begin, end in live)
-        report.idle_share = round(idle / live_ns, 3)
+        moved = [e for e in session.others if e.kind in ("look", "motion", "scroll")]
+        done = sorted([*session.events, *moved], key=lambda e: e.t_ns)
+        report.idle_share = round(sum(_still(done, begin, end) for begin, end in live) / live_ns, 3)
 
 
-def _still(session: Session, begin: int, end: int) -> int:
-    """The nanoseconds between two moments in which nothing is held and nothing was done for `STILL_MS`."""
+def _still(done: Sequence[Event], begin: int, end: int) -> int:
+    """The nanoseconds between two moments in which nothing is held and nothing was `done` for `STILL_MS`."""
     held: set[str] = set()
     still, last = 0, begin
-    done: list = sorted([*session.events, *(e for e in session.others if e.kind in ("look", "motion", "scroll"))],
-                        key=lambda e: e.t_ns)  # fmt: skip
     for event in done:
         t_ns = min(max(event.t_ns, begin), end)
         if not held and t_ns - last > STILL_MS * MS:

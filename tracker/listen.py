@@ -158,7 +158,7 @@ class InputListener:
             self._pointer = (int(x), int(y))
             self._gather()
 
-    def _moved(self, _t_ns: int, dx: float, dy: float) -> None:
+    def _moved(self, dx: float, dy: float) -> None:
         with self._lock:
             self._look[0] += dx
             self._look[1] += dy

@@ -6,7 +6,6 @@ from __future__ import annotations
 import select
 import struct
 import threading
-import time
 from collections.abc import Callable
 
 from Xlib.ext import ge, xinput
@@ -40,10 +39,10 @@ def raw_motion(data: bytes) -> tuple[float, float]:
 
 
 class RawMouse:
-    """Calls `on_motion(t_ns, dx, dy)` from a thread of its own with what the mouse was moved by. `UserError` when the
+    """Calls `on_motion(dx, dy)` from a thread of its own with what the mouse was moved by. `UserError` when the
     display has no XInput 2."""
 
-    def __init__(self, on_motion: Callable[[int, float, float], None]) -> None:
+    def __init__(self, on_motion: Callable[[float, float], None]) -> None:
         self._on_motion = on_motion
         self._display = connect()
         try:
@@ -78,6 +77,6 @@ class RawMouse:
                 if getattr(event, "evtype", None) == xinput.RawMotion:
                     dx, dy = raw_motion(event.data)
                     if dx or dy:
-                        self._on_motion(time.monotonic_ns(), dx, dy)
+                        self._on_motion(dx, dy)
         except LOST:
             pass  # the recorder learns of it from its own connection

@@ -141,8 +141,6 @@ class Recorder:
         self._done = threading.Event()
         self._error: BaseException | None = None
         self._desktop = desktop
-        self._paused = ""
-        """Why recording rests: "hotkey", "idle" or "" while it goes on."""
         self._waiting: queue.Queue[tuple[np.ndarray, int] | None] = queue.Queue(QUEUED)
         try:
             self._capture = WindowCapture(self._window, desktop=desktop, keep=1)
@@ -198,15 +196,14 @@ class Recorder:
             self.status.marks += 1
             self._note(MarkRow(t_ns=t_ns, label=str(self.status.marks)))
         else:
-            self._rest("" if self._paused == "hotkey" else "hotkey")
+            self._rest("" if self.status.paused == "hotkey" else "hotkey")
 
     def _rest(self, why: str) -> None:
         """Recording rests from now on, or with "" goes on."""
-        before, self._paused = self._paused, why
+        before, self.status.paused = self.status.paused, why
         self._listener.muted = why == "hotkey"
         if why:
             self._listener.release()
-        self.status.paused = why
         self._note(PauseRow(t_ns=time.monotonic_ns(), paused=bool(why), why=why or before))
 
     # -- pictures --------------------------------------------------------------------------------------------
@@ -268,11 +265,11 @@ class Recorder:
             if not self._desktop.alive(self._window):
                 raise WindowGone("closed")
             return False
-        if self._idle_s is not None and self._paused != "hotkey":
+        if self._idle_s is not None and self.status.paused != "hotkey":
             idle = not self._listener.down and now - self._listener.last_ns > self._idle_s * 1e9
-            if idle != (self._paused == "idle"):
+            if idle != (self.status.paused == "idle"):
                 self._rest("idle" if idle else "")
-        return not self._paused
+        return not self.status.paused
 
     def _take(self) -> None:
         taken = self._capture.grab_bgra()
@@ -322,7 +319,17 @@ def main(argv: list[str]) -> int:
             f"--stop-key, --pause-key and --mark-key: expected three keys that {profile.name} does not use, got "
             f"{', '.join(hotkeys.values())}"
         )
-    recorder = Recorder(desktop, window, profile, args.out, fps=args.fps, game=game, hotkeys=hotkeys, idle_s=args.idle)
+    recorder = Recorder(
+        desktop,
+        window,
+        profile,
+        args.out,
+        fps=args.fps,
+        game=game,
+        hotkeys=hotkeys,
+        idle_s=args.idle,
+        least_free_mb=args.least_free_mb,
+    )
     before = signal.signal(signal.SIGTERM, lambda *_: recorder.stop("SIGTERM"))
     try:
         with console.status("") as line:

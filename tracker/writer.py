@@ -57,7 +57,6 @@ class SessionWriter:
         self._held: dict[str, None] = {}
         """Keys and buttons that are down, in the order of their presses."""
         self._segment: SegmentRow | None = None
-        self._segments = 0
         self._video: _Video | None = None
         self._last_pts = -1
         if self.folder.is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
@@ -95,7 +94,7 @@ class SessionWriter:
 
     def _begin(self, width: int, height: int, t_ns: int) -> SegmentRow:
         """A new video, and its line in the list before its first frame."""
-        index, fps = self._segments, self.info.fps
+        index, fps = self._segment.index + 1 if self._segment else 0, self.info.fps
         if index or (width, height) != (self._video.width, self._video.height):
             self._video.close()
             self._video = _Video(self.folder / _file(index), width, height, fps)
@@ -103,7 +102,7 @@ class SessionWriter:
             held = tuple(self._held)
         self._segment = SegmentRow(index=index, file=_file(index), width=width, height=height, t_ns=t_ns, held=held)
         self._append("segments", self._segment)
-        self._segments, self._last_pts = index + 1, -1
+        self._last_pts = -1
         return self._segment
 
     def event(self, event: Event) -> None:

@@ -317,6 +317,12 @@ def test_kill_9_of_the_command(desktop, arena, game, tmp_path):
     assert check(tmp_path / "s").stuck_keys == ["w"]
 
 
+def test_the_command_stops_before_the_disk_is_full(desktop, game, tmp_path):
+    recorder = recording("--out", str(tmp_path / "s"), "--least-free-mb", "1e9", "--stop-after", "20")
+    _, error = recorder.communicate(timeout=60)
+    assert recorder.returncode == 2 and "the disk is full" in error.replace("\n", " ")
+
+
 def test_bad_arguments_end_with_one_sentence(desktop, arena, game, tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").touch()
