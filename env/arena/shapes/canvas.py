@@ -72,10 +72,6 @@ class Canvas:
         """An upright one in the plane of the HUD (x right, z up), from its lower left corner."""
         self.polygon([(x, 0, y), (x + w, 0, y), (x + w, 0, y + h), (x, 0, y + h)], color)
 
-    @property
-    def empty(self) -> bool:
-        return not self._count
-
     def _shared(self) -> tuple[np.ndarray, np.ndarray]:
         """The vertices, float32[V, 7]: points and RGBA, and the triangles. Polygons share the vertices that are alike:
         fewer for the renderer to move."""
