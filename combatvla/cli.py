@@ -23,7 +23,7 @@ COMMANDS: dict[str, Command] = {
     "tracker record": Command("tracker.record", "record a game window and your keys into a session"),
     "tracker demonstrate": Command("training.demonstrate", "let a scripted player press real keys, and record that"),
     "tracker check": Command("tracker.check", "check a session: what it holds, whether it is valid, and why not"),
-    "tracker align": Command("tracker.align", "turn sessions into an action-of-thought dataset"),
+    "tracker export": Command("tracker.export.command", "turn sessions into an action-of-thought dataset"),
     "tracker bench": Command("tracker.bench", "measure what recording costs, beside a plain loop"),
     "env play": Command("env.play", "play the Arena yourself, in a window"),
     "env watch": Command("env.watch", "watch a policy or a scripted player fight in a window"),
@@ -36,6 +36,9 @@ COMMANDS: dict[str, Command] = {
     "agent run": Command("agent.run", "let a policy play a game window, live and unpaused"),
     "bench combat": Command("benchmark.combat", "measure how well players fight, on seeds nobody trained on"),
 }
+
+ALIASES = {"tracker align": "tracker export"}
+"""Earlier names of commands: they go on working."""
 
 DISK_FULL = "the disk is full: free some space and run the command again; what was already written is kept"
 
@@ -56,6 +59,7 @@ def resolve(argv: list[str]) -> tuple[str, list[str]] | None:
     """The command that `argv` begins with and the arguments left for it, or None."""
     for count in (2, 1):
         words = " ".join(argv[:count])
+        words = ALIASES.get(words, words)
         if len(argv) >= count and words in COMMANDS:
             return words, argv[count:]
     return None

@@ -15,7 +15,7 @@ for seed in 1 2; do
     combatvla tracker demonstrate --out "$WORK/session-$seed" --seed "$seed"
     combatvla tracker check "$WORK/session-$seed" || [ $? -eq 1 ]    # 1: it can be used, but something is odd
 done
-combatvla tracker align "$WORK"/session-* --out "$WORK/rows"
+combatvla tracker export "$WORK"/session-* --out "$WORK/rows"
 combatvla train sft --data "$WORK/rows" --init combatvla/checkpoints/tiny --out "$WORK/policy" \
     --steps "${STEPS:-60}" --lr 1e-4 --held-out 60
 combatvla bench combat --players policy,random --policy "$WORK/policy" --episodes "${FIGHTS:-5}"

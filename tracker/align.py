@@ -1,4 +1,4 @@
-"""From sessions to action-of-thought samples: which picture goes with which plan.
+"""Alignment: which picture of a session goes with which plan.
 
 1. Key events become intervals, one a press (`intervals`), and these become segments in which the same actions are held
    (`segments`). Keys pressed or released together within `CHORD_MS` change the segment together. A tap is never lost,
@@ -12,21 +12,13 @@
 from __future__ import annotations
 
 import bisect
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-import tyro
-
-from combatvla.actions import DURATIONS_MS, MAX_STEPS, MOVES, WAIT_PLAN, Action, Plan, Step, nearest_duration
-from combatvla.arguments import parse
+from combatvla.actions import DURATIONS_MS, MAX_STEPS, Action, Plan, Step, nearest_duration
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile
-from tracker.dataset import Row, chat_row, encode_png, write_rows
-from tracker.explain import explain, intent
+from combatvla.profiles import GameProfile
 from tracker.session import EventRow, Session
 
 MS = 1_000_000
@@ -34,29 +26,12 @@ CHORD_MS = 35
 """Changes nearer than this are one change: fingers do not move at the same instant."""
 LATE_MS = 100
 """A decision without a picture this soon after it has none (the window was without the focus, or the end is torn)."""
-TRUTH_MS = 100
-"""A true state farther than this from the picture does not explain it."""
 
 
-@dataclass
-class Args:
-    """Turns sessions into an action-of-thought dataset (chat rows in Parquet).
+@dataclass(kw_only=True)
+class AlignOptions:
+    """Which moments of a session become samples."""
 
-    For example:
-
-        combatvla tracker align sessions/first --out data/first
-        combatvla tracker align sessions/* --out data/mine --frames 4 --reaction-offset-ms 150
-        combatvla train sft --data data/mine --out checkpoints/mine
-
-    Each sample is a picture (or several), what was pressed from then on, and why.
-    """
-
-    sessions: tyro.conf.Positional[list[Path]]
-    """Folders made by `combatvla tracker record` or `combatvla tracker demonstrate`."""
-    out: Path
-    """The dataset's folder."""
-    game: str | None = None
-    """Another profile than the one a session was recorded with (name or path)."""
     frames: int = 1
     """Pictures a sample, the last one at the decision (the paper: 4)."""
     frame_gap_ms: int = 100
@@ -67,18 +42,13 @@ class Args:
     """What is held for long is decided again this often; 0: at changes only."""
     horizon_ms: int = 300
     """Steps that begin within so many milliseconds belong to the plan, three at most."""
-    dialect: Literal["compact", "json"] = "compact"
-    """How the answer is written."""
-    order: Literal["action_first", "thought_first"] = "action_first"
-    """What comes first in the answer."""
-    truth: Path | None = None
-    """The log of true states (`env play --log`) that explains the actions; by default truth.jsonl in the session."""
-    width: int = 196
-    """Width of the pictures; a multiple of 28."""
-    height: int = 112
-    """Height of the pictures; a multiple of 28."""
-    json: bool = False
-    """Prints one JSON object as the last line."""
+
+    def check(self) -> None:
+        """`UserError` for numbers that make no sense."""
+        if self.frames < 1 or self.frame_gap_ms < 1:
+            raise UserError("--frames and --frame-gap-ms start at 1")
+        if min(self.every_ms, self.horizon_ms, self.reaction_offset_ms) < 0:
+            raise UserError("--every-ms, --horizon-ms and --reaction-offset-ms start at 0")
 
 
 class Interval(NamedTuple):
@@ -244,142 +214,18 @@ def window_of(frame_times: Sequence[int], last: int, count: int, frame_gap_ms: i
     return tuple(reversed(chosen))
 
 
-def samples(session: Session, profile: GameProfile, args: Args, counts: Alignment) -> list[Sample]:
+def samples(session: Session, profile: GameProfile, options: AlignOptions, counts: Alignment) -> list[Sample]:
     """The decisions of a session with their pictures, in order of the pictures."""
     times = [f.t_ns for f in session.frames]
     if not times:
         return []
     cut = segments(intervals(session.events, profile, times[-1]), times[0], times[-1])
     found = []
-    for index, t_ns in decisions(cut, args.every_ms):
-        last = frame_of(times, max(t_ns - args.reaction_offset_ms * MS, times[0]))
+    for index, t_ns in decisions(cut, options.every_ms):
+        last = frame_of(times, max(t_ns - options.reaction_offset_ms * MS, times[0]))
         if last is None:
             counts.without_picture += 1
             continue
-        plan = plan_at(cut, index, t_ns, args.horizon_ms)
-        found.append(Sample(t_ns, plan, window_of(times, last, args.frames, args.frame_gap_ms)))
+        plan = plan_at(cut, index, t_ns, options.horizon_ms)
+        found.append(Sample(t_ns, plan, window_of(times, last, options.frames, options.frame_gap_ms)))
     return sorted(found, key=lambda s: (s.frames[-1], s.t_ns))
-
-
-class TruthTrack:
-    """The true states of a fight by time. `UserError` when `path` is no log of `combatvla env play`."""
-
-    def __init__(self, path: Path) -> None:
-        self._times: list[int] = []
-        self._states: list[dict[str, Any]] = []
-        try:
-            lines = path.read_bytes().splitlines(keepends=True)
-            for line in lines:
-                if line.endswith(b"\n"):  # a killed game leaves a torn last line
-                    state = json.loads(line)
-                    explain(state, WAIT_PLAN)  # it holds all that an explanation needs
-                    self._times.append(int(state["t_ns"]))
-                    self._states.append(state)
-        except OSError as error:
-            raise UserError(f"the log of true states {path} cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(
-                f"{path}, line {len(self._times) + 1}, is no true state: expected a log of `combatvla env play --log`"
-            ) from error
-
-    def at(self, t_ns: int) -> dict[str, Any] | None:
-        """The state nearest to `t_ns`, None when it is farther than `TRUTH_MS`."""
-        i = bisect.bisect_left(self._times, t_ns)
-        near = [j for j in (i - 1, i) if 0 <= j < len(self._times)]
-        best = min(near, key=lambda j: abs(self._times[j] - t_ns), default=None)
-        return None if best is None or abs(self._times[best] - t_ns) > TRUTH_MS * MS else self._states[best]
-
-
-def rows(
-    session: Session, profile: GameProfile, args: Args, truth: TruthTrack | None, counts: Alignment
-) -> Iterator[Row]:
-    """The session's samples as chat rows. One pass through the video; only the pictures that a coming sample still
-    needs are kept, prepared as the model sees them."""
-    from combatvla.aot import AoT, encode
-    from combatvla.vision import FrameSpec
-
-    spec = FrameSpec(args.width, args.height)
-    waiting = list(reversed(samples(session, profile, args, counts)))
-    needed = {i for s in waiting for i in s.frames}
-    position = {row.index: i for i, row in enumerate(session.frames)}
-    pictures: dict[int, bytes] = {}
-    for row, pixels in session.pictures():
-        i = position[row.index]
-        if i in needed:
-            pictures[i] = encode_png(spec.prepare(pixels))
-        while waiting and waiting[-1].frames[-1] <= i:
-            sample = waiting.pop()
-            if not all(j in pictures for j in sample.frames):
-                counts.without_picture += 1  # a hole in the video
-                continue
-            last = session.frames[sample.frames[-1]]
-            state = truth.at(last.t_ns) if truth else None
-            steps = [intent(Plan((step,))) for step in sample.plan.steps]
-            if state is not None:
-                steps[0] = explain(state, sample.plan)
-                counts.explained += 1
-            counts.samples += 1
-            first = _kind(sample.plan)
-            counts.actions[first] = counts.actions.get(first, 0) + 1
-            yield chat_row(
-                profile.prompt,
-                [pictures[j] for j in sample.frames],
-                encode(AoT(sample.plan, tuple(steps)), args.dialect, args.order),
-                source="session",
-                t_ns=last.t_ns,
-                session=session.name,
-                frame_index=last.index,
-                plan=encode(AoT(sample.plan), order="thought_first"),
-            )
-        oldest_ns = row.t_ns - ((args.frames - 1) * args.frame_gap_ms + LATE_MS) * MS
-        for j in [j for j in pictures if session.frames[j].t_ns < oldest_ns]:
-            del pictures[j]  # no coming sample looks back that far
-    counts.without_picture += len(waiting)  # the torn end of a killed recording
-
-
-def _kind(plan: Plan) -> str:
-    """The most telling action of a plan's first step, for the table."""
-    ordered = plan.steps[0].ordered()
-    return next((a for a in ordered if a not in MOVES and a is not Action.SPRINT), ordered[0]).value
-
-
-def main(argv: list[str]) -> int:
-    args = parse(Args, argv, "tracker align")
-    from rich.console import Console
-    from rich.progress import track
-    from rich.table import Table
-
-    if not args.sessions:
-        raise UserError("no session given: name the folders that `combatvla tracker record` made")
-    if args.frames < 1 or args.frame_gap_ms < 1 or min(args.every_ms, args.horizon_ms, args.reaction_offset_ms) < 0:
-        raise UserError("--frames and --frame-gap-ms start at 1, the other numbers at 0")
-    if args.truth is not None and len(args.sessions) > 1:
-        raise UserError("--truth goes with one session: align several one by one, or put each log in as truth.jsonl")
-    if args.width % 28 or args.height % 28 or min(args.width, args.height) < 28:
-        raise UserError(f"--width and --height are multiples of 28, got {args.width}x{args.height}")
-    console = Console(stderr=True)
-    opened = [Session(folder) for folder in args.sessions]  # a wrong path is known before the work begins
-    counts = Alignment()
-
-    def all_rows() -> Iterator[Row]:
-        for session in track(opened, "aligning", console=console, transient=True):
-            log = args.truth or session.folder / "truth.jsonl"
-            truth = TruthTrack(log) if args.truth or log.is_file() else None
-            yield from rows(session, load_profile(args.game or session.info.game), args, truth, counts)
-
-    write_rows(args.out, all_rows())
-    table = Table("begins with", "samples")
-    for action, number in sorted(counts.actions.items(), key=lambda item: -item[1]):
-        table.add_row(action, str(number))
-    console.print(table)
-    console.print(
-        f"{counts.samples} samples ({counts.explained} explained from true states, {counts.without_picture} decisions "
-        f"without a picture) from {len(opened)} session{'s' * (len(opened) != 1)} in {args.out}"
-    )
-    if args.json:
-        print(json.dumps({"out": str(args.out), "sessions": len(opened), **vars(counts)}))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -190,7 +190,7 @@ def dataset_shards(path: str | Path) -> list[Path]:
     shards = [where] if where.is_file() else sorted(where.glob("*.parquet"))
     if not shards:
         raise UserError(
-            f"no dataset at {where}: expected a folder of .parquet files, as `combatvla tracker align` or "
+            f"no dataset at {where}: expected a folder of .parquet files, as `combatvla tracker export` or "
             "`combatvla env data` writes"
         )
     return shards

@@ -41,7 +41,7 @@ class Args:
 
         combatvla tracker record --game arena --out sessions/first
         combatvla tracker check sessions/first
-        combatvla tracker align sessions/first --out data/first
+        combatvla tracker export sessions/first --out data/first
 
     Only while the game's window has the focus are pictures taken and keys noted: change to another window and nothing
     of it is recorded. Ctrl-C ends the recording, as does closing the game. A crash loses a fraction of a second.

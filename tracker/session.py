@@ -5,6 +5,8 @@
     video-00000.mkv   H.264; a frame's pts is its milliseconds since the first frame of the video
     frames.jsonl      one line a frame: {"index", "pts", "t_ns", "segment"}
     events.jsonl      one line an input, or a thing that happened to the window: `EVENTS` says which kinds there are
+    explanations.jsonl  (later, by `tracker explain`) why the player did what was done, a line a decision
+    flags.jsonl         (later, by `tracker view`) spans that are not to be exported, a line each
 
 All times are `time.monotonic_ns()`. The lists only grow, a line at a time; a video is written in clusters of 200 ms,
 and another one begins every few minutes and when the window changes its size. A killed recorder so leaves at most torn
@@ -22,7 +24,7 @@ from typing import Annotated, Literal, TypeVar
 
 import av
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from combatvla.errors import UserError
 
@@ -144,9 +146,41 @@ class MarkRow(BaseModel):
     label: str = ""
 
 
+class ExplanationRow(BaseModel):
+    """A line of `explanations.jsonl`: why a plan was the right one. A later line about the same moment replaces an
+    earlier one."""
+
+    t_ns: int
+    """When it was decided (`tracker.align.Sample.t_ns`)."""
+    frame: int = Field(ge=0)
+    """The index of the newest picture that it is about."""
+    plan: str
+    """The plan that is explained, as compact AoT text without explanations, thought first (`combatvla.aot.encode`):
+    one for another plan does not count."""
+    steps: tuple[str, ...] = Field(min_length=1)
+    """One sentence a step, as `combatvla.aot.AoT` takes them."""
+    by: str
+    """The annotator: "truth", "hud", or "vlm:" and the model's name."""
+
+
+class FlagRow(BaseModel):
+    """A line of `flags.jsonl`: a span of the recording that is not to be exported."""
+
+    begin_ns: int
+    end_ns: int
+    why: str = ""
+
+    @model_validator(mode="after")
+    def _forward(self) -> FlagRow:
+        if self.end_ns < self.begin_ns:
+            raise ValueError(f"a span ends after it begins, got {self.begin_ns} to {self.end_ns}")
+        return self
+
+
 Event = EventRow | ScrollRow | MotionRow | LookRow | FocusRow | WindowRow | PauseRow | MarkRow
 EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 _SEGMENTS, _FRAMES = TypeAdapter(SegmentRow), TypeAdapter(FrameRow)
+_EXPLANATIONS, _FLAGS = TypeAdapter(ExplanationRow), TypeAdapter(FlagRow)
 RowT = TypeVar("RowT")
 
 
@@ -182,6 +216,16 @@ class Session:
         while self.frames and self.frames[-1].segment >= len(rows):  # its line was torn off
             self.frames.pop()
         return rows
+
+    def explanations(self) -> dict[int, ExplanationRow]:
+        """By the time of their decision; empty when there are none yet."""
+        path = self.folder / "explanations.jsonl"
+        return {row.t_ns: row for row in _read_rows(path, _EXPLANATIONS)} if path.is_file() else {}
+
+    def flags(self) -> list[FlagRow]:
+        """Spans that are not to be exported, by time; empty when none was flagged."""
+        path = self.folder / "flags.jsonl"
+        return sorted(_read_rows(path, _FLAGS), key=lambda f: f.begin_ns) if path.is_file() else []
 
     @property
     def name(self) -> str:

@@ -37,7 +37,7 @@ class Args:
     For example:
 
         combatvla tracker demonstrate --out sessions/reference-7 --seed 7
-        combatvla tracker align sessions/reference-7 --out data/reference
+        combatvla tracker export sessions/reference-7 --out data/reference
 
     It opens the Arena itself (on a display of its own where there is none) and ends with the fight. Into an Arena that
     is open already (`combatvla env play --log truth.jsonl`) it plays with `--truth truth.jsonl`.
@@ -196,7 +196,7 @@ def main(argv: list[str]) -> int:
                 recorder.stop("the fight is over")
                 recorder.running(10)
                 with suppress(OSError):  # a full disk: the recorder tells of it, if nothing worse is on its way
-                    shutil.copyfile(truth, args.out / TRUTH_FILE)  # `tracker align` explains the actions from it
+                    shutil.copyfile(truth, args.out / TRUTH_FILE)  # `tracker export` explains the actions from it
         if recorder is not None:
             recorder.wait()
     console.print(

@@ -129,7 +129,7 @@ def test_a_full_disk_keeps_the_whole_shards(small_disk):
 
 
 def test_unreadable_datasets(tmp_path):
-    with pytest.raises(UserError, match="no dataset at .*combatvla tracker align"):
+    with pytest.raises(UserError, match="no dataset at .*combatvla tracker export"):
         next(read_rows(tmp_path / "none"))
     write_rows(tmp_path / "d", some_rows(3))
     shard = dataset_shards(tmp_path / "d")[0]

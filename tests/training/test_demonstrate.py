@@ -17,9 +17,9 @@ from combatvla.errors import UserError
 from env.arena.fight import Fight
 from env.tasks import TEST_SEED_START, load_task
 from tests.helpers import run_command, start_command, until
-from tracker.align import main as align
 from tracker.check import check
 from tracker.dataset import decode_png, read_rows
+from tracker.export.command import main as align
 from tracker.session import Session
 from training.demonstrate import TruthLog
 from training.demonstrate import main as demonstrate

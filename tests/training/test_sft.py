@@ -74,7 +74,7 @@ def test_rows_become_frames_and_branches(order):
 
 @pytest.mark.parametrize(("dialect", "order"), [("compact", "thought_first"), ("json", "action_first")])
 def test_rows_of_any_dialect_and_order_teach_the_same(dialect, order):
-    """`tracker align` writes what it is asked for; the stage decides what is taught."""
+    """`tracker export` writes what it is asked for; the stage decides what is taught."""
     row = ROWS[0].model_copy(deep=True)
     row.messages[1].content[0].text = encode(decode(row.messages[1].content[0].text), dialect, order)
     same, other = samples(rows=[ROWS[0]]).branches[0], samples(rows=[row]).branches[0]

@@ -86,7 +86,7 @@ def load_samples(
     from tracker.dataset import decode_png
 
     if not rows:
-        raise UserError("the data set has no rows: make some with `combatvla env data` or `combatvla tracker align`")
+        raise UserError("the data set has no rows: make some with `combatvla env data` or `combatvla tracker export`")
     frames = np.empty((len(rows), frames_per_decision, spec.height, spec.width, 3), np.uint8)
     branches: list[list[Branch]] = []
     systems: set[str | None] = set()

@@ -86,7 +86,7 @@ def prepare(args: Args) -> tuple[Any, Any, PolicyInfo, Samples]:
 
     rows = [row for folder in args.data for row in read_rows(folder)]
     if not rows:
-        raise UserError("the data set has no rows: make some with `combatvla env data` or `combatvla tracker align`")
+        raise UserError("the data set has no rows: make some with `combatvla env data` or `combatvla tracker export`")
     order = "action_first" if args.stage == "truncated" else "thought_first"
     source = args.out if args.resume else args.init
     if source is not None:

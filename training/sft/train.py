@@ -39,7 +39,7 @@ class Args:
     """
 
     data: tuple[Path, ...]
-    """Folders of Parquet rows (`combatvla env data`, `combatvla tracker align`)."""
+    """Folders of Parquet rows (`combatvla env data`, `combatvla tracker export`)."""
     out: Path
     """The checkpoint's folder; a checkpoint there is replaced whole at each save, anything else is refused."""
     init: Path | None = None

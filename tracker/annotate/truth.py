@@ -1,0 +1,45 @@
+"""The true states of a fight, where the game logs them."""
+
+from __future__ import annotations
+
+import bisect
+import json
+from pathlib import Path
+from typing import Any
+
+from combatvla.actions import WAIT_PLAN
+from combatvla.errors import UserError
+from tracker.explain import explain
+
+MS = 1_000_000
+TRUTH_MS = 100
+"""A true state farther than this from the picture does not explain it."""
+
+
+class TruthTrack:
+    """The true states of a fight by time. `UserError` when `path` is no log of `combatvla env play`."""
+
+    def __init__(self, path: Path) -> None:
+        self._times: list[int] = []
+        self._states: list[dict[str, Any]] = []
+        try:
+            lines = path.read_bytes().splitlines(keepends=True)
+            for line in lines:
+                if line.endswith(b"\n"):  # a killed game leaves a torn last line
+                    state = json.loads(line)
+                    explain(state, WAIT_PLAN)  # it holds all that an explanation needs
+                    self._times.append(int(state["t_ns"]))
+                    self._states.append(state)
+        except OSError as error:
+            raise UserError(f"the log of true states {path} cannot be read: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"{path}, line {len(self._times) + 1}, is no true state: expected a log of `combatvla env play --log`"
+            ) from error
+
+    def at(self, t_ns: int) -> dict[str, Any] | None:
+        """The state nearest to `t_ns`, None when it is farther than `TRUTH_MS`."""
+        i = bisect.bisect_left(self._times, t_ns)
+        near = [j for j in (i - 1, i) if 0 <= j < len(self._times)]
+        best = min(near, key=lambda j: abs(self._times[j] - t_ns), default=None)
+        return None if best is None or abs(self._times[best] - t_ns) > TRUTH_MS * MS else self._states[best]

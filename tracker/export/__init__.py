@@ -1,0 +1,1 @@
+"""Sessions as data that other tools read: chat rows."""
