@@ -1,36 +1,21 @@
-"""Records a game window and the keys pressed in it into a session."""
+"""`combatvla tracker record`: a game window and the keys pressed in it become a session."""
 
 from __future__ import annotations
 
-import errno
 import json
-import queue
-import shutil
 import signal
 import sys
-import threading
-import time
-from collections import deque
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
-import numpy as np
 import tyro
 
 from combatvla.arguments import parse
-from combatvla.desktop.base import Desktop, Window, WindowGone
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile
-from tracker.session import Event, FocusRow, MarkRow, PauseRow, WindowRow
-
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""The disk, the quota or the largest file size is used up."""
-QUEUED = 8
-"""Pictures that may wait to be encoded; beyond it they are dropped, and counted."""
+from combatvla.profiles import load_profile
+from tracker.recorder import Recorder
 
 
 @dataclass
@@ -69,234 +54,6 @@ class Args:
     """...marks the moment."""
     json: bool = False
     """Prints one JSON object as the last line."""
-
-
-@dataclass
-class Recording:
-    """What a recorder did so far."""
-
-    seconds: float = 0.0
-    frames: int = 0
-    dropped: int = 0
-    """Pictures that were due but not taken because the one before took too long."""
-    events: int = 0
-    focused: bool = True
-    paused: str = ""
-    """Why recording rests: "hotkey", "idle"; empty while it goes on."""
-    marks: int = 0
-    capture_ms: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
-    """How long the last pictures took to be taken."""
-    disk_free_mb: float = 0.0
-    ended: str = ""
-    """Why it ended; empty while it runs."""
-
-
-class Recorder:
-    """Records `window` into `folder` until `stop` or the window's end: one thread takes pictures, one writes them, and
-    the listeners have their own.
-
-    `game` is how `load_profile` finds the profile again (default: its name). `hotkeys` names keys by what they do
-    ("stop", "pause", "mark"); they are not recorded. After `idle_s` without an input recording rests until the next
-    one. It ends when less than `least_free_mb` are free on the disk. `status` may be read at any time. `wait` raises
-    what went wrong (a full disk, a window that left the screen) as `UserError`; what was recorded until then is kept.
-    """
-
-    def __init__(
-        self,
-        desktop: Desktop,
-        window: Window,
-        profile: GameProfile,
-        folder: Path,
-        *,
-        fps: int = 30,
-        game: str | None = None,
-        hotkeys: Mapping[str, str] | None = None,
-        idle_s: float | None = None,
-        least_free_mb: float = 0.0,
-    ) -> None:
-        from combatvla.desktop.capture import WindowCapture
-        from tracker.listen import InputListener
-        from tracker.writer import SessionWriter
-
-        if not 1 <= fps <= 240:
-            raise UserError(f"--fps: expected 1 to 240 pictures a second, got {fps}")
-        self.status = Recording()
-        self._window = desktop.geometry(window)
-        first = WindowCapture(self._window, desktop=desktop, keep=1)
-        try:
-            first.grab()  # a window that cannot be captured is told of before there is a folder
-        finally:
-            first.close()
-        self._writer = SessionWriter(
-            folder,
-            game=game or profile.name,
-            title=self._window.title,
-            width=self._window.width,
-            height=self._window.height,
-            fps=fps,
-        )
-        self._fps, self._idle_s, self._least_free_mb = fps, idle_s, least_free_mb
-        self._hotkeys = {key: what for what, key in (hotkeys or {}).items()}
-        self._stop = threading.Event()
-        self._done = threading.Event()
-        self._error: BaseException | None = None
-        self._desktop = desktop
-        self._waiting: queue.Queue[tuple[np.ndarray, int] | None] = queue.Queue(QUEUED)
-        try:
-            self._capture = WindowCapture(self._window, desktop=desktop, keep=1)
-            self._listener = InputListener(
-                desktop, self._window, self._note, hotkeys=self._hotkeys, on_hotkey=self._hotkey
-            )
-        except BaseException:
-            self._writer.close()
-            raise
-        self._writing = threading.Thread(target=self._write, name="writer", daemon=True)
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._writing.start()
-        self._thread.start()
-
-    @property
-    def keys_down(self) -> tuple[str, ...]:
-        return self._listener.down
-
-    def stop(self, why: str = "stopped") -> None:
-        """Asks the recording to end."""
-        self.status.ended = self.status.ended or why
-        self._stop.set()
-
-    def running(self, timeout_s: float = 0.0) -> bool:
-        """Waits up to `timeout_s` for the end; whether it still runs."""
-        return not self._done.wait(timeout_s)
-
-    def wait(self) -> Recording:
-        """Waits for the end and raises what went wrong."""
-        self._done.wait()
-        if self._error is not None:
-            raise self._as_user_error(self._error)
-        return self.status
-
-    def _fail(self, error: BaseException) -> None:
-        self._error = self._error or error
-        self._stop.set()
-
-    # -- what is heard ---------------------------------------------------------------------------------------
-
-    def _note(self, event: Event) -> None:
-        try:
-            self._writer.event(event)
-            self.status.events = self._writer.events
-        except OSError as error:
-            self._fail(error)
-
-    def _hotkey(self, key: str) -> None:
-        what, t_ns = self._hotkeys[key], time.monotonic_ns()
-        if what == "stop":
-            self.stop(f"{key} was pressed")
-        elif what == "mark":
-            self.status.marks += 1
-            self._note(MarkRow(t_ns=t_ns, label=str(self.status.marks)))
-        else:
-            self._rest("" if self.status.paused == "hotkey" else "hotkey")
-
-    def _rest(self, why: str) -> None:
-        """Recording rests from now on, or with "" goes on."""
-        before, self.status.paused = self.status.paused, why
-        self._listener.muted = why == "hotkey"
-        if why:
-            self._listener.release()
-        self._note(PauseRow(t_ns=time.monotonic_ns(), paused=bool(why), why=why or before))
-
-    # -- pictures --------------------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        with ExitStack() as stack:
-            ends = (self._done.set, self._capture.close, self._writer.close, self._listener.close, self._end_writing)
-            for last in ends:
-                stack.callback(last)
-            try:
-                self._record()
-            except WindowGone:
-                self.stop("the game's window was closed")
-            except BaseException as error:  # reported by `wait`; the files are closed first
-                self._fail(error)
-
-    def _end_writing(self) -> None:
-        self._waiting.put(None)
-        self._writing.join()
-
-    def _write(self) -> None:
-        """Encodes and writes the pictures that wait. A new video every few minutes so costs no picture."""
-        while (taken := self._waiting.get()) is not None:
-            if self._error is None:
-                try:
-                    self._writer.frame(*taken)
-                    self.status.frames = self._writer.frames
-                except BaseException as error:
-                    self._fail(error)
-
-    def _record(self) -> None:
-        period = 1_000_000_000 // self._fps
-        start = due = time.monotonic_ns()
-        looked = 0
-        while not self._stop.is_set():
-            now = time.monotonic_ns()
-            self.status.seconds = (now - start) / 1e9
-            if now < due:
-                self._stop.wait((due - now) / 1e9)
-                continue
-            if now - looked > 1_000_000_000:
-                looked = now
-                self._check_disk()
-            live = self._live(now)
-            if live:
-                self._take()
-            late = (time.monotonic_ns() - due) // period
-            if live:
-                self.status.dropped += late
-            due += (late + 1) * period
-
-    def _live(self, now: int) -> bool:
-        """Whether a picture is to be taken: the window has the focus, and recording does not rest."""
-        focused = self._listener.heed_focus()
-        if focused != self.status.focused:
-            self.status.focused = focused
-            self._note(FocusRow(t_ns=now, focused=focused))
-        if not focused:
-            if not self._desktop.alive(self._window):
-                raise WindowGone("closed")
-            return False
-        if self._idle_s is not None and self.status.paused != "hotkey":
-            idle = not self._listener.down and now - self._listener.last_ns > self._idle_s * 1e9
-            if idle != (self.status.paused == "idle"):
-                self._rest("idle" if idle else "")
-        return not self.status.paused
-
-    def _take(self) -> None:
-        taken = self._capture.grab_bgra()
-        self.status.capture_ms.append((time.monotonic_ns() - taken[1]) / 1e6)
-        lies = self._capture.window
-        if lies != self._window:
-            self._window = self._listener.window = lies
-            self._note(WindowRow(t_ns=taken[1], x=lies.x, y=lies.y, width=lies.width, height=lies.height))
-        try:
-            self._waiting.put_nowait(taken)
-        except queue.Full:
-            self.status.dropped += 1
-
-    def _check_disk(self) -> None:
-        self.status.disk_free_mb = shutil.disk_usage(self._writer.folder).free / 1e6
-        if self.status.disk_free_mb < self._least_free_mb:
-            raise OSError(errno.ENOSPC, f"less than {self._least_free_mb:g} MB are free")
-
-    def _kept(self) -> str:
-        return f"the {self.status.frames} frames recorded so far are kept in {self._writer.folder}"
-
-    def _as_user_error(self, error: BaseException) -> BaseException:
-        if isinstance(error, OSError):
-            number = error.errno if error.errno is not None else getattr(error, "args", [None])[0]
-            what = "the disk is full" if number in DISK_FULL else f"the session could not be written ({error})"
-            return UserError(f"{what}, so the recording was stopped: {self._kept()}; free some space and record again")
-        return error
 
 
 def main(argv: list[str]) -> int:

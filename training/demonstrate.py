@@ -158,7 +158,7 @@ def main(argv: list[str]) -> int:
     from env.live import START_S, TRUTH_FILE, arena_window, find_arena
     from env.players import ReactionPlayer
     from env.tasks import TEST_SEED_START, load_task, profile_of
-    from tracker.record import Recorder
+    from tracker.recorder import Recorder
 
     args = parse(Args, argv, "tracker demonstrate")
     profile = profile_of(load_task(args.task))

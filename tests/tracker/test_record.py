@@ -22,7 +22,7 @@ from combatvla.errors import UserError
 from tests.helpers import start_command, until
 from tracker.check import check
 from tracker.check import main as check_main
-from tracker.record import Recorder
+from tracker.recorder import Recorder
 from tracker.session import LookRow, MarkRow, MotionRow, PauseRow, ScrollRow, Session, WindowRow
 
 A = Action
