@@ -19,7 +19,8 @@ from typing import NamedTuple
 from combatvla.actions import DURATIONS_MS, MAX_STEPS, Action, Plan, Step, nearest_duration
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
-from tracker.session import EventRow, Session
+from tracker.rows import EventRow
+from tracker.session import Session
 
 MS = 1_000_000
 CHORD_MS = 35
@@ -216,7 +217,7 @@ def window_of(frame_times: Sequence[int], last: int, count: int, frame_gap_ms: i
 
 def samples(session: Session, profile: GameProfile, options: AlignOptions, counts: Alignment) -> list[Sample]:
     """The decisions of a session with their pictures, in order of the pictures."""
-    times = [f.t_ns for f in session.frames]
+    times = session.frames.t_ns.tolist()
     if not times:
         return []
     cut = segments(intervals(session.events, profile, times[-1]), times[0], times[-1])

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import tyro
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
-from tracker.session import EVENTS, Event, EventRow, FocusRow, PauseRow, Session
+from tracker.mend import mend
+from tracker.rows import EventRow, FocusRow, PauseRow, ScrollRow
+from tracker.session import Session
 
 MS = 1_000_000
 LEAST_FPS_SHARE, MOST_DROPPED_SHARE = 0.8, 0.02
@@ -96,7 +98,7 @@ def check(folder: Path) -> Report:
     report = Report(str(folder), info.game, frames=len(frames), events=len(session.events))
     report.segments = len(session.segments)
     report.marks = sum(e.kind == "mark" for e in session.others)
-    report.pictures = sum(1 for _ in session.pictures()) if frames else 0
+    report.pictures = sum(1 for _ in session.decoded())
     report.duration_s = round(session.duration_s, 3)
     live = list(live_spans(session))
     live_ns = sum(end - begin for begin, end in live)
@@ -117,9 +119,9 @@ def check(folder: Path) -> Report:
 def live_spans(session: Session) -> Iterator[tuple[int, int]]:
     """From when until when pictures were taken, in nanoseconds: not while the window was without the focus, nor while
     the recording rested."""
-    if not session.frames:
+    if not len(session.frames):
         return
-    begin, end = session.frames[0].t_ns, session.frames[-1].t_ns
+    begin, end = session.frames.t_ns[[0, -1]].tolist()
     resting: set[str] = set()
     since = begin
     for event in session.others:
@@ -139,21 +141,22 @@ def live_spans(session: Session) -> Iterator[tuple[int, int]]:
 
 def _measure_pace(report: Report, session: Session, live: list[tuple[int, int]]) -> None:
     frames = session.frames
-    begins = {segment.index: segment.t_ns for segment in session.segments}
-    drifts = [abs((f.t_ns - begins[f.segment]) / MS - f.pts) for f in frames if f.segment in begins]
-    report.clock_drift_ms = round(max(drifts, default=0.0), 1)
-    starts = [begin for begin, _ in live]
-    gaps = []
-    for a, b in zip(frames, frames[1:], strict=False):
-        span = bisect_right(starts, a.t_ns) - 1
-        if span >= 0 and b.t_ns <= live[span][1]:
-            gaps.append((b.t_ns - a.t_ns) / MS)
-    if not gaps:
+    if not len(frames):
         return
-    period = 1000 / session.info.fps
-    report.longest_gap_ms = round(max(gaps), 1)
-    report.dropped = sum(max(0, round(gap / period) - 1) for gap in gaps)
-    report.fps = round(1000 * len(gaps) / sum(gaps), 2)
+    begins = np.array([segment.t_ns for segment in session.segments])
+    drifts = np.abs((frames.t_ns - begins[frames.segment]) / MS - frames.pts)
+    report.clock_drift_ms = round(float(drifts.max()), 1)
+    # From one picture to the next, within one live span.
+    starts, ends = np.array(live, np.int64).reshape(-1, 2).T
+    span = np.searchsorted(starts, frames.t_ns[:-1], side="right") - 1
+    inside = span >= 0
+    inside[inside] = frames.t_ns[1:][inside] <= ends[span[inside]]
+    gaps = np.diff(frames.t_ns)[inside] / MS
+    if not len(gaps):
+        return
+    report.longest_gap_ms = round(float(gaps.max()), 1)
+    report.dropped = int(np.maximum(0, np.round(gaps * session.info.fps / 1000) - 1).sum())
+    report.fps = round(1000 * len(gaps) / max(float(gaps.sum()), 1e-6), 2)
 
 
 def _measure_inputs(report: Report, session: Session, live: list[tuple[int, int]], live_ns: int) -> None:
@@ -167,28 +170,36 @@ def _measure_inputs(report: Report, session: Session, live: list[tuple[int, int]
             stuck.add(event.key)
     report.stuck_keys = sorted(stuck | set(down))
     if live_ns:
-        moved = [e for e in session.others if e.kind in ("look", "motion", "scroll")]
-        done = sorted([*session.events, *moved], key=lambda e: e.t_ns)
-        report.idle_share = round(sum(_still(done, begin, end) for begin, end in live) / live_ns, 3)
+        scrolled = (e for e in session.others if isinstance(e, ScrollRow))
+        moved = [e.t_ns for e in chain(session.motions(), scrolled)]
+        report.idle_share = round(_idle_ns(session.events, moved, live) / live_ns, 3)
 
 
-def _still(done: Sequence[Event], begin: int, end: int) -> int:
-    """The nanoseconds between two moments in which nothing is held and nothing was `done` for `STILL_MS`."""
+def _idle_ns(events: Sequence[EventRow], moved: Sequence[int], live: Sequence[tuple[int, int]]) -> int:
+    """How long within the `live` spans nothing was held and nothing done for `STILL_MS` or longer. `moved`: when the
+    mouse or its wheel was."""
+    done = sorted([*((e.t_ns, e) for e in events), *((t_ns, None) for t_ns in moved)], key=lambda d: d[0])
+    ahead = iter(done)
+    at, event = next(ahead, (None, None))
     held: set[str] = set()
-    still, last = 0, begin
-    for event in done:
-        t_ns = min(max(event.t_ns, begin), end)
-        if not held and t_ns - last > STILL_MS * MS:
-            still += t_ns - last
-        last = t_ns
-        if isinstance(event, EventRow):
-            (held.add if event.down else held.discard)(event.key)
-    return still + (end - last if not held and end - last > STILL_MS * MS else 0)
+    idle = 0
+    for begin, end in live:
+        last = begin
+        while at is not None and at <= end:
+            if not held and at - last > STILL_MS * MS:
+                idle += at - last
+            last = max(at, begin)
+            if event is not None:
+                (held.add if event.down else held.discard)(event.key)
+            at, event = next(ahead, (None, None))
+        if not held and end - last > STILL_MS * MS:
+            idle += end - last
+    return idle
 
 
 def _reasons(report: Report, fps: int) -> Iterator[str]:
     if not report.pictures:
-        yield "no picture can be read"
+        yield "no picture can be read: was the recording stopped in its first half second?"
         return
     if report.frames - report.pictures > MOST_TORN_S * fps:
         yield f"{report.frames - report.pictures} of {report.frames} frames have no picture"
@@ -206,41 +217,6 @@ def _reasons(report: Report, fps: int) -> Iterator[str]:
             yield "no key of the game was pressed"
     except UserError:
         report.notes.append(f"the game profile {report.game!r} is not known here: align it with --game")
-
-
-def mend(folder: Path) -> list[str]:
-    """Cuts off what is torn and lets go of what was never let go; what was done, in words. The lists as they were stay
-    as NAME.before. `UserError` for damage that cannot be mended so."""
-    session = Session(folder)
-    done = []
-    seen = {row.index for row, _ in session.pictures()} if session.frames else set()
-    blind = [row for row in session.frames if row.index not in seen]
-    if blind:
-        _rewrite(folder / "frames.jsonl", [row.model_dump_json() for row in session.frames if row.index in seen])
-        done.append(f"{len(blind)} frames without a picture were taken off the list")
-    down: dict[str, EventRow] = {}
-    for event in session.events:
-        if event.down:
-            down[event.key] = event
-        else:
-            down.pop(event.key, None)
-    lines = (folder / "events.jsonl").read_bytes()
-    if down or (lines and not lines.endswith(b"\n")):
-        end = max([row.t_ns for row in session.frames] + [e.t_ns for e in session.events])
-        released = [EventRow(t_ns=end, kind=e.kind, key=key, down=False) for key, e in down.items()]
-        every = sorted([*session.events, *session.others, *released], key=lambda e: e.t_ns)
-        _rewrite(folder / "events.jsonl", [EVENTS.dump_json(event).decode() for event in every])
-        done.append(f"let go at the end: {', '.join(down)}" if down else "a torn last line of the events was cut off")
-    return done
-
-
-def _rewrite(path: Path, lines: list[str]) -> None:
-    before = path.with_suffix(path.suffix + ".before")
-    if not before.exists():  # the first one is what was recorded
-        shutil.copy2(path, before)
-    part = path.with_suffix(".part")
-    part.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    part.replace(path)
 
 
 def main(argv: list[str]) -> int:

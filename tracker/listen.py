@@ -14,7 +14,7 @@ from combatvla.desktop.base import Desktop, Window
 from combatvla.desktop.x11 import LOST, connect
 from combatvla.errors import UserError
 from tracker.rawmouse import RawMouse
-from tracker.session import Event, EventRow, LookRow, MotionRow, ScrollRow
+from tracker.rows import Event, EventRow, LookRow, MotionRow, ScrollRow
 
 MOTION_MS = 8
 """Motion is noted this often: twice a picture at 60 a second. Mice send a thousand a second."""

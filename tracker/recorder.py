@@ -18,7 +18,7 @@ import numpy as np
 from combatvla.desktop.base import Desktop, Window, WindowGone
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
-from tracker.session import Event, FocusRow, MarkRow, PauseRow, WindowRow
+from tracker.rows import Event, FocusRow, MarkRow, PauseRow, WindowRow
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """The disk, the quota or the largest file size is used up."""

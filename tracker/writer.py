@@ -13,10 +13,9 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from pydantic import BaseModel
 
 from combatvla.errors import UserError
-from tracker.session import Event, EventRow, FrameRow, SegmentRow, SessionInfo
+from tracker.rows import Event, EventRow, FrameRow, Row, SegmentRow, SessionInfo, line
 
 _MILLISECOND = Fraction(1, 1000)
 SEGMENT_S = 600.0
@@ -132,8 +131,8 @@ class SessionWriter:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def _append(self, name: str, row: BaseModel) -> None:
-        data, file = row.model_dump_json().encode() + b"\n", self._files[name]
+    def _append(self, name: str, row: Row) -> None:
+        data, file = line(row), self._files[name]
         if file.write(data) != len(data):  # the disk has become full within the line; the reader drops a torn last line
             raise OSError(28, os.strerror(28), file.name)
 

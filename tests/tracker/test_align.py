@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -22,7 +23,7 @@ from tracker.align import (
     segments,
     window_of,
 )
-from tracker.session import EventRow
+from tracker.rows import EventRow
 
 ARENA = load_profile("arena")
 START, END = 10_000 * MS, 20_000 * MS
@@ -171,7 +172,7 @@ def test_plans_are_what_was_held(events, horizon_ms, every_ms):
 @given(presses, st.integers(-5000, 5000))
 def test_the_clocks_zero_does_not_matter(events, shift_ms):
     shift = shift_ms * MS
-    moved = [e.model_copy(update={"t_ns": e.t_ns + shift}) for e in events]
+    moved = [replace(e, t_ns=e.t_ns + shift) for e in events]
     here = segments(intervals(events, ARENA, END), START, END)
     there = segments(intervals(moved, ARENA, END + shift), START + shift, END + shift)
     assert [s.held for s in here] == [s.held for s in there]

@@ -39,7 +39,7 @@ def rows(
     spec = FrameSpec(options.width, options.height)
     waiting = list(reversed(samples(session, profile, options, counts)))
     needed = {i for s in waiting for i in s.frames}
-    position = {row.index: i for i, row in enumerate(session.frames)}
+    position = {index: i for i, index in enumerate(session.frames.index.tolist())}
     pictures: dict[int, bytes] = {}
     for row, pixels in session.pictures():
         i = position[row.index]

@@ -1,0 +1,126 @@
+"""Mends a session that a crash or a careless hand has left torn: what can be read stays, what cannot is cut off."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import av
+from pydantic import TypeAdapter, ValidationError
+
+from tracker.rows import EVENTS, EXPLANATIONS, FLAGS, FRAMES, SEGMENTS, EventRow, FrameRow, line
+from tracker.session import Session
+
+LISTS: dict[str, TypeAdapter] = {
+    "segments": SEGMENTS,
+    "frames": FRAMES,
+    "events": EVENTS,
+    "explanations": EXPLANATIONS,
+    "flags": FLAGS,
+}
+
+
+def mend(folder: Path) -> list[str]:
+    """Cuts off what cannot be read, lets go of what was never let go, gives cut-off videos an end; what was done, in
+    words. The lists as they were stay beside the mended ones (NAME.before). `UserError` for damage that cannot be
+    mended so: no `session.json`, or no list of frames."""
+    done = [*_whole_lines(folder)]
+    session = Session(folder)
+    done += _ends(session)
+    seen = {row.index for row, _ in session.decoded()}
+    if blind := [index for index in session.frames.index.tolist() if index not in seen]:
+        _rewrite(folder / "frames.jsonl", (line(row) for row in session.frames if row.index in seen))
+        done.append(f"{len(blind)} frames without a picture were taken off the list")
+    if down := _never_let_go(session.events):
+        last = [*session.frames.t_ns[-1:].tolist(), *(e.t_ns for e in session.events[-1:])]
+        rows = [EventRow(t_ns=max(last), kind=event.kind, key=key, down=False) for key, event in down.items()]
+        path = folder / "events.jsonl"
+        _rewrite(path, [*path.read_bytes().splitlines(keepends=True), *map(line, rows)])
+        done.append(f"let go at the end: {', '.join(down)}")
+    return done
+
+
+def _whole_lines(folder: Path) -> Iterator[str]:
+    """Takes lines that cannot be read, or that are not after their forerunners, off the lists."""
+    for name, kind in LISTS.items():
+        path = folder / f"{name}.jsonl"
+        if not path.is_file():
+            continue
+        kept, cut = [], 0
+        before = FrameRow(index=0, pts=0, t_ns=0)
+        for text in path.read_bytes().splitlines(keepends=True):
+            try:
+                row = kind.validate_json(text)
+            except ValidationError:
+                cut += 1
+                continue
+            if name == "segments" and row.index != len(kept):
+                cut += 1
+                continue
+            if name == "frames":
+                if kept and not _after(before, row):
+                    cut += 1
+                    continue
+                before = row
+            kept.append(text if text.endswith(b"\n") else text + b"\n")
+        if cut:
+            _rewrite(path, kept)
+            yield f"{cut} damaged line{'s' * (cut != 1)} of {path.name} {'were' if cut != 1 else 'was'} taken off"
+
+
+def _after(before: FrameRow, row: FrameRow) -> bool:
+    same = row.segment == before.segment
+    forward = row.index > before.index and row.t_ns >= before.t_ns and row.segment >= before.segment
+    return forward and (not same or row.pts > before.pts)
+
+
+def _never_let_go(events: Iterable[EventRow]) -> dict[str, EventRow]:
+    down: dict[str, EventRow] = {}
+    for event in events:
+        if event.down:
+            down[event.key] = event
+        else:
+            down.pop(event.key, None)
+    return down
+
+
+def _ends(session: Session) -> Iterator[str]:
+    """Copies the packets of cut-off videos into files with an index and a duration, so that any player can jump."""
+    for segment in session.segments:
+        path = session.folder / segment.file
+        part = path.with_suffix(".part.mkv")
+        try:
+            with av.open(str(path)) as torn:
+                if torn.duration:
+                    continue
+                stream = torn.streams.video[0]
+                with av.open(str(part), "w", format="matroska") as whole:
+                    copy = whole.add_stream_from_template(stream)
+                    for packet in _packets(torn, stream):
+                        packet.stream = copy
+                        whole.mux(packet)
+        except (OSError, IndexError, av.FFmpegError):
+            part.unlink(missing_ok=True)
+            continue  # nothing of it can be read; its frames are taken off the list
+        part.replace(path)
+        yield f"{path.name}, which was cut off, has an end now"
+
+
+def _packets(container, stream) -> Iterator[av.Packet]:
+    """Those that can be read."""
+    with suppress(av.error.InvalidDataError):  # the torn end
+        for packet in container.demux(stream):
+            if packet.dts is not None:
+                yield packet
+
+
+def _rewrite(path: Path, lines: Iterable[bytes]) -> None:
+    before = path.with_suffix(path.suffix + ".before")
+    if not before.exists():  # the first one is what was recorded
+        shutil.copy2(path, before)
+    part = path.with_suffix(".part")
+    with open(part, "wb") as file:
+        file.writelines(lines)
+    part.replace(path)
