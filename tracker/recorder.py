@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from combatvla.desktop.base import Desktop, Window, WindowGone
@@ -181,6 +182,7 @@ class Recorder:
 
     def _write(self) -> None:
         """Encodes and writes the pictures that wait. A new video every few minutes so costs no picture."""
+        cv2.setNumThreads(1)  # a second thread costs more than it saves here
         while (taken := self._waiting.get()) is not None:
             if self._error is None:
                 try:

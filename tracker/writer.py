@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 
 from combatvla.errors import UserError
 from tracker.rows import Event, EventRow, FrameRow, Row, SegmentRow, SessionInfo, line
@@ -149,8 +150,10 @@ class _Video:
         self._container = av.open(
             str(path), "w", format="matroska", options={"flush_packets": "1", "cluster_time_limit": "200"}
         )
+        # One quantizer for all frames: as good as crf 18 at the same size, and without its look at each frame beforehand
+        # (1.7 instead of 2.4 ms at 720p).
         self._stream = self._container.add_stream(
-            "libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency", "crf": "18"}
+            "libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency", "qp": "18"}
         )
         # H.264 in 4:2:0 wants even sides; the reader cuts the padding off again.
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
@@ -159,12 +162,17 @@ class _Video:
         # One thread: it takes 4 ms a frame, and more threads would hold frames back.
         self._stream.codec_context.thread_count = 1
         self._stream.codec_context.time_base = self._stream.time_base = _MILLISECOND
+        # What OpenCV converts to. Untold, players take another matrix for large pictures than for small ones.
+        self._stream.codec_context.colorspace = Colorspace.SMPTE170M
+        self._stream.codec_context.color_range = ColorRange.MPEG
+        self._planes = np.empty((self._stream.height * 3 // 2, self._stream.width), np.uint8)
 
     def add(self, pixels: np.ndarray, pts: int) -> None:
         if self.width % 2 or self.height % 2:
             pixels = cv2.copyMakeBorder(pixels, 0, self.height % 2, 0, self.width % 2, cv2.BORDER_REPLICATE)
         how = cv2.COLOR_BGRA2YUV_I420 if pixels.shape[2] == 4 else cv2.COLOR_RGB2YUV_I420
-        picture = av.VideoFrame.from_ndarray(cv2.cvtColor(pixels, how), format="yuv420p")
+        cv2.cvtColor(pixels, how, dst=self._planes)
+        picture = av.VideoFrame.from_numpy_buffer(self._planes, format="yuv420p")
         picture.pts, picture.time_base = pts, _MILLISECOND
         self._container.mux(self._stream.encode(picture))
 
