@@ -150,7 +150,7 @@ class _Video:
         self._container = av.open(
             str(path), "w", format="matroska", options={"flush_packets": "1", "cluster_time_limit": "200"}
         )
-        # One quantizer for all frames: as good as crf 18 at the same size, and without its look at each frame beforehand
+        # One quantizer for all frames: as good as crf 18 at the same size, without its look at each frame beforehand
         # (1.7 instead of 2.4 ms at 720p).
         self._stream = self._container.add_stream(
             "libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency", "qp": "18"}
