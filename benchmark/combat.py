@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from combatvla.arguments import parse
+from combatvla.arguments import parse, parse_size
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame, Policy
 from combatvla.report import emit, percentile, progress, table
@@ -178,8 +178,6 @@ def _work(job: Job) -> Outcome:
 
 def play_all(jobs: list[Job], args: Args) -> Iterator[Outcome]:
     """The outcomes of `jobs`, in their order."""
-    from env.play import parse_size
-
     width, height = parse_size(args.size)
     if args.workers == 1:
         ring = Ring(args.policy, width, height)
@@ -222,7 +220,6 @@ def summarize(outcomes: list[Outcome]) -> dict[str, Any]:
 
 def check_args(args: Args) -> tuple[list[str], list[str], int]:
     """The players, tasks and first seed that `args` ask for. `UserError` for what cannot be played."""
-    from env.play import parse_size
     from env.tasks import TEST_SEED_START, named_tasks
 
     players = [name.strip() for name in args.players.split(",") if name.strip()]

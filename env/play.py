@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from combatvla.arguments import parse
+from combatvla.arguments import parse, parse_size
 from combatvla.errors import UserError
 from combatvla.report import emit, table
 
@@ -62,17 +62,6 @@ class Args:
     """Measures for so many seconds how many pictures come and how evenly, while the oracle fights; then closes."""
     json: bool = False
     """With --bench: prints the figures as one JSON object on the last line."""
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`1280x720` as numbers. `UserError` for anything else."""
-    try:
-        width, height = (int(n) for n in text.lower().split("x"))
-    except ValueError:
-        raise UserError(f"--size: expected a size such as 1280x720, got {text!r}") from None
-    if not (160 <= width <= 7680 and 90 <= height <= 4320):
-        raise UserError(f"--size: expected a size between 160x90 and 7680x4320, got {text!r}")
-    return width, height
 
 
 def open_window(stack: ExitStack, task: Task, width: int, height: int) -> ArenaWindow:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from combatvla.actions import WAIT_PLAN, Action
-from combatvla.arguments import parse
+from combatvla.arguments import parse, parse_size
 from combatvla.errors import UserError
 from combatvla.report import emit, percentile, table
 
@@ -118,7 +118,7 @@ def note(fight: Fight, by_seed: dict[int, dict[str, Any]]) -> str:
 
 
 def watch(args: Args) -> int:
-    from env.play import open_window, parse_size, warn_of_misfit
+    from env.play import open_window, warn_of_misfit
     from env.tasks import TEST_SEED_START, load_task, profile_of
 
     task = load_task(args.task)

@@ -18,12 +18,11 @@ from statistics import median
 from typing import Any
 
 from combatvla.actions import Action
-from combatvla.arguments import parse
+from combatvla.arguments import parse, parse_size
 from combatvla.desktop.base import Desktop, Window
 from combatvla.errors import UserError
 from combatvla.report import emit, percentile, progress, table
 
-SIZE = (1280, 720)
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 WARM_S = 2.0
 """The first seconds of a recording do not count: programs load and memory is allocated."""
@@ -36,14 +35,17 @@ class Args:
     For example:
 
         combatvla tracker bench
-        combatvla tracker bench --seconds 300 --json
+        combatvla tracker bench --seconds 30 --json
+        combatvla tracker bench --size 1920x1080 --fps 30
 
-    A running Arena of 1280x720 is recorded at 60 pictures a second while keys are pressed in it, and in turns with that
-    by a plain loop (mss, numpy, OpenCV with mp4v). Leave the machine alone meanwhile.
+    A running Arena is recorded while keys are pressed in it, and in turns with that by a plain loop (mss, numpy, OpenCV
+    with mp4v). Leave the machine alone meanwhile.
     """
 
     seconds: float = 300.0
     """How long our recorder records, in all."""
+    size: str = "1280x720"
+    """Of the game's window, in pixels."""
     fps: int = 60
     """Pictures a second."""
     turns: int = 3
@@ -151,7 +153,8 @@ def measure(args: Args) -> dict[str, Any]:
     """The figures."""
     ours, theirs, gaps = [], [], []
     each = args.seconds / args.turns
-    with tempfile.TemporaryDirectory() as name, running_game(SIZE) as (desktop, window), playing(desktop, window):
+    size = parse_size(args.size)
+    with tempfile.TemporaryDirectory() as name, running_game(size) as (desktop, window), playing(desktop, window):
         with progress("recording", args.turns * 2) as advance:
             for turn in range(args.turns):
                 folder = Path(name) / f"session-{turn}"
@@ -174,7 +177,7 @@ def measure(args: Args) -> dict[str, Any]:
         "frames": sum(run["frames"] for run in ours),
         "events": sum(run["events"] for run in ours),
         "fps": args.fps,
-        "size": f"{SIZE[0]}x{SIZE[1]}",
+        "size": args.size,
         "seconds": args.seconds,
     }
 
