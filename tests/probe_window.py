@@ -1,4 +1,4 @@
-"""A plain X window for the tests: `probe_window.py TITLE WIDTH HEIGHT X Y [flicker] [unmanaged]`.
+"""A plain X window for the tests: `probe_window.py TITLE WIDTH HEIGHT X Y [flicker] [unmanaged] [#RRGGBB]`.
 
 Prints "mapped", then one line a key or button event. `flicker` repaints it in a new colour 60 times a second;
 `unmanaged` keeps the window manager out, as menus do.
@@ -15,7 +15,9 @@ import time
 from Xlib import XK, X, Xatom, Xutil, display
 
 
-def main(title: str, width: int, height: int, x: int, y: int, flicker: bool, unmanaged: bool) -> None:
+def main(title: str, width: int, height: int, x: int, y: int, *extra: str) -> None:
+    flicker, unmanaged = "flicker" in extra, "unmanaged" in extra
+    colour = next((int(word[1:], 16) for word in extra if word.startswith("#")), 0x2040C0)
     connection = display.Display()
     screen = connection.screen()
     mask = X.KeyPressMask | X.KeyReleaseMask | X.ButtonPressMask | X.ButtonReleaseMask | X.StructureNotifyMask
@@ -26,7 +28,7 @@ def main(title: str, width: int, height: int, x: int, y: int, flicker: bool, unm
         height,
         0,
         screen.root_depth,
-        background_pixel=0x2040C0,
+        background_pixel=colour,
         event_mask=mask,
         override_redirect=unmanaged,
     )
@@ -61,4 +63,4 @@ def main(title: str, width: int, height: int, x: int, y: int, flicker: bool, unm
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:6]), "flicker" in sys.argv[6:], "unmanaged" in sys.argv[6:])
+    main(sys.argv[1], *map(int, sys.argv[2:6]), *sys.argv[6:])

@@ -16,7 +16,7 @@ from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
 from tracker.mend import mend
-from tracker.rows import EventRow, FocusRow, PauseRow, ScrollRow
+from tracker.rows import CoverRow, EventRow, FocusRow, PauseRow, ScrollRow
 from tracker.session import Session
 
 MS = 1_000_000
@@ -111,6 +111,8 @@ def check(folder: Path) -> Report:
         report.notes.append(f"the last {report.frames - report.pictures} frames have no picture: recording was cut off")
     if report.stuck_keys:
         report.notes.append(f"held for long or never let go: {', '.join(report.stuck_keys)}")
+    if (covered := _covered_share(session, live)) > 0:
+        report.notes.append(f"other windows covered a part of the picture, now black, for {covered:.1%} of the time")
     if report.dropped:
         report.notes.append(f"{report.dropped} pictures are missing")
     return report
@@ -137,6 +139,15 @@ def live_spans(session: Session) -> Iterator[tuple[int, int]]:
             since = t_ns
     if not resting and end > since:
         yield since, end
+
+
+def _covered_share(session: Session, live: Sequence[tuple[int, int]]) -> float:
+    """The share of the live time in which other windows covered a part of the picture."""
+    rows = [e for e in session.others if isinstance(e, CoverRow)]
+    ends = [row.t_ns for row in rows[1:]] + [live[-1][1] if live else 0]
+    covered = [(row.t_ns, end) for row, end in zip(rows, ends, strict=False) if row.share]
+    under = sum(max(0, min(end, e) - max(begin, b)) for begin, end in live for b, e in covered)
+    return under / max(1, sum(end - begin for begin, end in live))
 
 
 def _measure_pace(report: Report, session: Session, live: list[tuple[int, int]]) -> None:

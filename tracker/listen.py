@@ -1,19 +1,17 @@
-"""Listens to the keyboard and the mouse while one window has the focus (pynput on XRecord, and XInput 2)."""
+"""Listens to the keyboard and the mouse while one window has the focus."""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from pynput import keyboard, mouse
-from Xlib import XK, X
 
 from combatvla.desktop.base import Desktop, Window
-from combatvla.desktop.x11 import LOST, connect
 from combatvla.errors import UserError
-from tracker.rawmouse import RawMouse
 from tracker.rows import Event, EventRow, LookRow, MotionRow, ScrollRow
 
 MOTION_MS = 8
@@ -29,34 +27,6 @@ _NAMES = {
     "alt_gr": "alt",
     "esc": "escape",
 }
-
-
-class _Ending:
-    """Mends how pynput 1.8 ends a listener on X11: at once, and without a word when the display went first."""
-
-    def run(self) -> None:
-        try:
-            super().run()
-        except LOST:
-            pass
-
-    def _stop_platform(self) -> None:
-        # pynput asks on the connection that is blocked in recording, and so would end with the next input only.
-        try:
-            connection = connect()
-            connection.record_disable_context(self._context)
-            connection.sync()
-            connection.close()
-        except (UserError, *LOST):
-            pass
-
-
-class _Keyboard(_Ending, keyboard.Listener):
-    pass
-
-
-class _Mouse(_Ending, mouse.Listener):
-    pass
 
 
 class InputListener:
@@ -85,7 +55,6 @@ class InputListener:
         """Report nothing but hotkeys: as if the window were without the focus."""
         self.last_ns = time.monotonic_ns()
         """When something was last done in the window."""
-        self._desktop = desktop
         self._on_event, self._on_hotkey, self._hotkeys = on_event, on_hotkey, frozenset(hotkeys)
         self._lock = threading.Lock()
         self._down: dict[str, str] = {}
@@ -97,20 +66,19 @@ class InputListener:
         self._look = [0.0, 0.0]
         """What the mouse was moved by since that was last reported."""
         self._gathered_ns = 0
-        self._names: dict[str, str] = {}
-        self._keyboard_map = connect()
-        if not self._keyboard_map.has_extension("RECORD"):
-            self._keyboard_map.close()
-            raise UserError("the keys cannot be listened to: this display lacks the RECORD extension of X11")
-        moved = {"on_move": self._move} if motion else {}
-        self._listeners = (
-            _Keyboard(on_press=self._key_down, on_release=self._key_up),
-            _Mouse(on_click=self._click, on_scroll=self._scroll, **moved),
-        )
-        self._raw = RawMouse(self._moved) if motion else None
-        for listener in self._listeners:
-            listener.start()
-            listener.wait()
+        self._focus = desktop.watch_focus(window)
+        moved = {"on_move": self._move, "on_look": self._moved} if motion else {}
+        try:
+            self._source = _source()(
+                on_press=self._key_down,
+                on_release=self._key_up,
+                on_click=self._click,
+                on_scroll=self._scroll,
+                **moved,
+            )
+        except BaseException:
+            self._focus.close()
+            raise
 
     @property
     def down(self) -> tuple[str, ...]:
@@ -136,20 +104,19 @@ class InputListener:
             self._down.clear()
 
     def close(self) -> None:
-        for listener in self._listeners:
-            listener.stop()
-        if self._raw is not None:
-            self._raw.close()
-        for listener in self._listeners:
-            listener.join(2)
+        self._source.close()
         with suppress(UserError):  # the display went first
             self.heed_focus()  # what was gathered last
         self.release()
-        with self._lock:
-            self._keyboard_map.close()
+        self._focus.close()
 
     def _focused(self) -> bool:
-        return self._desktop.active_window() == self.window.id
+        return self._focus.has()
+
+    def _over(self, x: int, y: int) -> bool:
+        """Whether this place on the screen is in the window: what is done with the mouse beside it goes elsewhere."""
+        window = self.window
+        return 0 <= x - window.x < window.width and 0 <= y - window.y < window.height
 
     # -- motion ----------------------------------------------------------------------------------------------
 
@@ -182,10 +149,10 @@ class InputListener:
         if dx or dy:
             self._on_event(LookRow(t_ns=t_ns, dx=dx, dy=dy))
 
-    def _scroll(self, _x: int, _y: int, dx: int, dy: int) -> None:
+    def _scroll(self, x: int, y: int, dx: int, dy: int) -> None:
         with self._lock:
             t_ns = time.monotonic_ns()
-            if self._focused() and not self.muted:
+            if self._focused() and self._over(x, y) and not self.muted:
                 self.last_ns = t_ns
                 self._on_event(ScrollRow(t_ns=t_ns, dx=int(dx), dy=int(dy)))
 
@@ -197,8 +164,9 @@ class InputListener:
     def _key_up(self, key: keyboard.Key | keyboard.KeyCode | None) -> None:
         self._change(time.monotonic_ns(), "key", self._name(key), False)
 
-    def _click(self, _x: int, _y: int, button: mouse.Button, pressed: bool) -> None:
-        if button in (mouse.Button.left, mouse.Button.middle, mouse.Button.right):
+    def _click(self, x: int, y: int, button: mouse.Button, pressed: bool) -> None:
+        known = button in (mouse.Button.left, mouse.Button.middle, mouse.Button.right)
+        if known and (self._over(x, y) or not pressed):
             self._change(time.monotonic_ns(), "button", f"mouse_{button.name}", pressed)
 
     def _change(self, t_ns: int, kind: str, key: str, down: bool) -> None:
@@ -229,17 +197,17 @@ class InputListener:
         """The profile's word for a key."""
         if isinstance(key, keyboard.Key):
             return _NAMES.get(key.name, key.name)
-        char = getattr(key, "char", None)
-        if not char:
+        if not getattr(key, "char", None):
             return f"key_{getattr(key, 'vk', None) or 0}"
-        if char not in self._names:
-            self._names[char] = self._plain(char)
-        return self._names[char]
+        return self._source.plain(key)
 
-    def _plain(self, char: str) -> str:
-        """What the key that types `char` types without shift ("1" for "!")."""
-        keysym = XK.string_to_keysym(char) or ord(char)
-        code = self._keyboard_map.keysym_to_keycode(keysym)
-        plain = self._keyboard_map.keycode_to_keysym(code, 0) if code else X.NoSymbol
-        name = XK.keysym_to_string(plain) if plain else None
-        return name if name and len(name) == 1 and name.isprintable() else char.lower()
+
+def _source() -> type:
+    """What inputs come from on this platform."""
+    if sys.platform == "linux":
+        from tracker.source_x11 import X11Source
+
+        return X11Source
+    from tracker.source_pynput import PynputSource
+
+    return PynputSource

@@ -16,10 +16,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from combatvla.desktop.base import Desktop, Window, WindowGone
+from combatvla.desktop.base import Box, Desktop, View, Window, WindowGone
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
-from tracker.rows import Event, FocusRow, MarkRow, PauseRow, WindowRow
+from tracker.rows import CoverRow, Event, FocusRow, MarkRow, PauseRow, WindowRow
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """The disk, the quota or the largest file size is used up."""
@@ -40,6 +40,10 @@ class Recording:
     paused: str = ""
     """Why recording rests: "hotkey", "idle"; empty while it goes on."""
     marks: int = 0
+    covered: int = 0
+    """Pictures in which something was painted black because other windows covered it..."""
+    covered_by: tuple[str, ...] = ()
+    """...and the titles of those that do now."""
     capture_ms: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
     """How long the last pictures took to be taken."""
     disk_free_mb: float = 0.0
@@ -51,7 +55,8 @@ class Recorder:
     """Records `window` into `folder` until `stop` or the window's end: one thread takes pictures, one writes them, and
     the listeners have their own.
 
-    `game` is how `load_profile` finds the profile again (default: its name). `hotkeys` names keys by what they do
+    `game` is how `load_profile` finds the profile again (default: its name); a window without a profile is recorded the
+    same way. With `paused` recording rests until the pause key is pressed. `hotkeys` names keys by what they do
     ("stop", "pause", "mark"); they are not recorded. After `idle_s` without an input recording rests until the next
     one. It ends when less than `least_free_mb` are free on the disk. `status` may be read at any time. `wait` raises
     what went wrong (a full disk, a window that left the screen) as `UserError`; what was recorded until then is kept.
@@ -61,7 +66,7 @@ class Recorder:
         self,
         desktop: Desktop,
         window: Window,
-        profile: GameProfile,
+        profile: GameProfile | None,
         folder: Path,
         *,
         fps: int = 30,
@@ -69,6 +74,7 @@ class Recorder:
         hotkeys: Mapping[str, str] | None = None,
         idle_s: float | None = None,
         least_free_mb: float = 0.0,
+        paused: bool = False,
     ) -> None:
         from combatvla.desktop.capture import WindowCapture
         from tracker.listen import InputListener
@@ -80,12 +86,14 @@ class Recorder:
         self._window = desktop.geometry(window)
         first = WindowCapture(self._window, desktop=desktop, keep=1)
         try:
-            first.grab()  # a window that cannot be captured is told of before there is a folder
+            seen = first.grab()  # a window that cannot be captured is told of before there is a folder
+            if desktop.note and not seen.pixels.any():
+                raise UserError(f"the picture of the window {window.title!r} is black: {desktop.note}")
         finally:
             first.close()
         self._writer = SessionWriter(
             folder,
-            game=game or profile.name,
+            game=game or (profile.name if profile is not None else ""),
             title=self._window.title,
             width=self._window.width,
             height=self._window.height,
@@ -97,15 +105,18 @@ class Recorder:
         self._done = threading.Event()
         self._error: BaseException | None = None
         self._desktop = desktop
+        self._covered: tuple[Box, ...] = ()
         self._waiting: queue.Queue[tuple[np.ndarray, int] | None] = queue.Queue(QUEUED)
         try:
-            self._capture = WindowCapture(self._window, desktop=desktop, keep=1)
+            self._capture = WindowCapture(self._window, desktop=desktop, keep=1, private=True)
             self._listener = InputListener(
                 desktop, self._window, self._note, hotkeys=self._hotkeys, on_hotkey=self._hotkey
             )
         except BaseException:
             self._writer.close()
             raise
+        if paused:
+            self._rest("hotkey")
         self._writing = threading.Thread(target=self._write, name="writer", daemon=True)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._writing.start()
@@ -235,10 +246,17 @@ class Recorder:
         if lies != self._window:
             self._window = self._listener.window = lies
             self._note(WindowRow(t_ns=taken[1], x=lies.x, y=lies.y, width=lies.width, height=lies.height))
+        self._heed_cover(self._capture.view, taken[1])
         try:
             self._waiting.put_nowait(taken)
         except queue.Full:
             self.status.dropped += 1
+
+    def _heed_cover(self, view: View, t_ns: int) -> None:
+        self.status.covered += bool(view.covered)
+        if view.covered != self._covered:
+            self._covered, self.status.covered_by = view.covered, view.by
+            self._note(CoverRow(t_ns=t_ns, share=round(view.share_covered(), 4)))
 
     def _check_disk(self) -> None:
         self.status.disk_free_mb = shutil.disk_usage(self._writer.folder).free / 1e6

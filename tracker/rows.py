@@ -24,7 +24,7 @@ class SessionInfo(BaseModel):
     model_config = ConfigDict(extra="forbid")
     version: int = VERSION
     game: str
-    """The profile's name (or path)."""
+    """The profile's name (or path); empty when it was recorded without one."""
     title: str
     width: Side
     height: Side
@@ -125,6 +125,15 @@ class WindowRow:
 
 
 @dataclass(slots=True, kw_only=True)
+class CoverRow:
+    """From now on other windows cover this share of the window: it is black in the pictures."""
+
+    t_ns: Nanoseconds
+    kind: Literal["cover"] = "cover"
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(slots=True, kw_only=True)
 class PauseRow:
     """Recording rests (`paused`) or goes on."""
 
@@ -177,7 +186,7 @@ class FlagRow:
 
 
 Motion = MotionRow | LookRow
-Event = EventRow | ScrollRow | MotionRow | LookRow | FocusRow | WindowRow | PauseRow | MarkRow
+Event = EventRow | ScrollRow | MotionRow | LookRow | FocusRow | WindowRow | CoverRow | PauseRow | MarkRow
 EVENTS: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 SEGMENTS, FRAMES = TypeAdapter(SegmentRow), TypeAdapter(FrameRow)
 EXPLANATIONS, FLAGS = TypeAdapter(ExplanationRow), TypeAdapter(FlagRow)

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from combatvla.actions import Action
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame
@@ -30,9 +32,40 @@ class Window:
     height: int
 
 
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels of a window's picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a window can be seen: where it lies, which parts of it other windows cover, and the titles of these."""
+
+    window: Window
+    covered: tuple[Box, ...] = ()
+    by: tuple[str, ...] = ()
+
+    def share_covered(self) -> float:
+        """How much of the window is covered, 0 to 1."""
+        if not self.covered:
+            return 0.0
+        under = np.zeros((self.window.height, self.window.width), bool)
+        for left, top, right, bottom in self.covered:
+            under[top:bottom, left:right] = True
+        return float(under.mean())
+
+
 @runtime_checkable
 class Desktop(Protocol):
     """Window lookup of one platform. Safe to call from several threads."""
+
+    note: str
+    """What cannot be seen or heard on this desktop, in a sentence for people; "" when nothing is amiss."""
+
+    def windows(self) -> list[Window]:
+        """The windows of all programs, those opened last at the end."""
+
+    def pick_window(self, *, timeout_s: float = 60.0) -> Window | None:
+        """The window that the person clicks on; None when that is called off. `UserError` after `timeout_s`."""
 
     def find_window(self, profile: GameProfile, *, wait_s: float = 0.0, pid: int | None = None) -> Window:
         """The window whose title starts with `profile.title`, of the process `pid` where one is given; looks for it for
@@ -51,8 +84,37 @@ class Desktop(Protocol):
     def alive(self, window: Window) -> bool:
         """Whether `window` still exists."""
 
+    def watch_focus(self, window: Window) -> Focus:
+        """Tells from now on whether the keyboard goes to `window`."""
+
+    def watch_cover(self, window: Window) -> Cover:
+        """Tells from now on where `window` lies and what covers it."""
+
     def close(self) -> None:
         """Ends the connection."""
+
+
+class Focus(Protocol):
+    """Cheap enough to be asked for every key. Safe to call from several threads."""
+
+    def has(self) -> bool:
+        """Whether what is typed now goes to the window. `UserError` when the display ended."""
+
+    def close(self) -> None:
+        """Ends the watch."""
+
+
+class Cover(Protocol):
+    """For one thread. A picture taken between a `look` and a `holds` that is True shows just what the view says."""
+
+    def look(self) -> View:
+        """The window as it can be seen now. `WindowGone` when it was closed."""
+
+    def holds(self, view: View) -> bool:
+        """Whether nothing has changed since `look` gave `view`."""
+
+    def close(self) -> None:
+        """Ends the watch."""
 
 
 class Capture(Protocol):
@@ -76,11 +138,23 @@ class Injector(Protocol):
 
 def open_desktop() -> Desktop:
     """The back end of this machine. `UserError` when there is no display or no window manager on it."""
-    if sys.platform != "linux":
-        raise UserError(f"windows are supported on Linux with X11 so far, this is {sys.platform}")
+    if sys.platform == "win32":
+        from combatvla.desktop.windows import WindowsDesktop
+
+        return WindowsDesktop()
+    if sys.platform == "darwin":
+        from combatvla.desktop.macos import MacDesktop
+
+        return MacDesktop()
     if not os.environ.get("DISPLAY"):
+        if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
+            raise UserError(
+                "this is a Wayland session without X11 (DISPLAY is not set), and Wayland lets no program see another "
+                "one's window or keys: choose an X11 session (often called Xorg) when you log in, or run the game and "
+                "this program on an X server of their own: `Xephyr :9 -screen 1280x720 & export DISPLAY=:9; openbox &`"
+            )
         raise UserError(
-            "no display: DISPLAY is not set; run this in a desktop session with X11 (or XWayland), or start a display "
+            "no display: DISPLAY is not set; run this in a desktop session with X11, or start a display "
             "and name it: `Xvfb :9 -screen 0 1920x1080x24 & export DISPLAY=:9; openbox &`"
         )
     from combatvla.desktop.x11 import X11Desktop

@@ -10,22 +10,29 @@ import mss
 import numpy as np
 from mss.exception import ScreenShotError
 
-from combatvla.desktop.base import Desktop, Window, WindowGone, open_desktop
+from combatvla.desktop.base import Desktop, View, Window, WindowGone, open_desktop
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame
 
+TRIES = 4
+"""So often a private picture is taken anew because windows moved meanwhile; then it is all black."""
+
 
 class WindowCapture:
-    """Grabs what lies on the screen where `window` is: another window on top of it would be in the picture.
+    """Grabs what lies on the screen where `window` is: another window on top of it would be in the picture. `private`
+    paints black what other windows cover, whatever they do just then.
 
     The pictures lie in a ring of `keep` buffers, because fresh ones of this size cost milliseconds: the pixels of a
     frame stay untouched for the next `keep - 1` grabs. Copy what must live longer.
     """
 
-    def __init__(self, window: Window, *, desktop: Desktop | None = None, keep: int = 16) -> None:
+    def __init__(
+        self, window: Window, *, desktop: Desktop | None = None, keep: int = 16, private: bool = False
+    ) -> None:
         self._own = desktop is None
         self._desktop = desktop or open_desktop()
-        self._window = window
+        self._cover = self._desktop.watch_cover(window) if private else None
+        self._view = View(window)
         self._ring: list[np.ndarray] = [np.empty((0, 0, 3), np.uint8)] * keep
         self._next = 0
         self._local = threading.local()  # mss: one object a thread
@@ -34,7 +41,12 @@ class WindowCapture:
     @property
     def window(self) -> Window:
         """The window as it lay at the last grab."""
-        return self._window
+        return self._view.window
+
+    @property
+    def view(self) -> View:
+        """As `window`, with what was painted black then."""
+        return self._view
 
     def grab(self) -> Frame:
         """The window's picture, `uint8[H, W, 3]` RGB, stamped just before it was taken.
@@ -55,7 +67,22 @@ class WindowCapture:
             return self._grab()
 
     def _grab(self) -> tuple[np.ndarray, int]:
-        self._window = window = self._desktop.geometry(self._window)
+        if self._cover is None:
+            self._view = View(self._desktop.geometry(self._view.window))
+            return self._take(self._view.window)
+        for _ in range(TRIES):
+            self._view = self._cover.look()
+            pixels, t_ns = self._take(self._view.window)
+            if self._cover.holds(self._view):
+                for left, top, right, bottom in self._view.covered:
+                    pixels[top:bottom, left:right] = 0
+                return pixels, t_ns
+        pixels[:] = 0
+        window = self._view.window
+        self._view = View(window, ((0, 0, window.width, window.height),))
+        return pixels, t_ns
+
+    def _take(self, window: Window) -> tuple[np.ndarray, int]:
         t_ns = time.monotonic_ns()
         try:
             screen = self._screen()
@@ -72,6 +99,8 @@ class WindowCapture:
         if screen is not None:
             screen.close()
             self._local.screen = None
+        if self._cover is not None:
+            self._cover.close()
         if self._own:
             self._desktop.close()
 

@@ -6,13 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from Xlib import XK, X, Xatom, display, error
 from Xlib.protocol import event
 
-from combatvla.desktop.base import Window, WindowGone
+from combatvla.desktop.base import Cover, Focus, Window, WindowGone
+from combatvla.desktop.choose import find_window
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 
@@ -32,6 +33,11 @@ _KEYSYMS = {
 }
 GONE = (error.BadWindow, error.BadDrawable)
 LOST = (error.ConnectionClosedError, error.DisplayError, OSError)
+XWAYLAND = (
+    "this is a Wayland session: windows of Wayland's own programs are neither seen nor heard here, and the picture "
+    "of others may stay black; choose an X11 session (often called Xorg) when you log in, or run the game and this "
+    "program on an X server of their own: `Xephyr :9 -screen 1280x720 & export DISPLAY=:9; openbox &`"
+)
 
 
 def connect() -> display.Display:
@@ -70,6 +76,17 @@ def key_code(connection: display.Display, key: str) -> int:
     return codes[0]
 
 
+def is_xwayland(connection: display.Display) -> bool:
+    """Whether a Wayland session shows what this X server draws: its screens are then called XWAYLAND0 and so on."""
+    if not connection.has_extension("RANDR"):
+        return False
+    with suppress(error.XError):
+        found = connection.screen().root.xrandr_get_screen_resources_current()
+        names = [connection.xrandr_get_output_info(o, found.config_timestamp).name for o in found.outputs]
+        return any(str(name).upper().startswith("XWAYLAND") for name in names)
+    return False
+
+
 def read_title(window) -> str:
     """The window's title, "" without one."""
     for name, kind in (("_NET_WM_NAME", "UTF8_STRING"), ("WM_NAME", X.AnyPropertyType)):
@@ -92,6 +109,7 @@ class X11Desktop:
         self._net_active = self._display.get_atom("_NET_ACTIVE_WINDOW")
         self._net_clients = self._display.get_atom("_NET_CLIENT_LIST")
         self._net_pid = self._display.get_atom("_NET_WM_PID")
+        self.note = XWAYLAND if is_xwayland(self._display) else ""
         if self._root.get_full_property(self._net_clients, Xatom.WINDOW) is None:
             self._display.close()
             raise UserError(
@@ -99,28 +117,31 @@ class X11Desktop:
                 "focus: start one there (for example `openbox &`)"
             )
 
+    def windows(self) -> list[Window]:
+        """The window manager's list."""
+        with self._lock:
+            try:
+                clients = self._root.get_full_property(self._net_clients, Xatom.WINDOW)
+            except LOST as problem:
+                raise UserError(f"the display ended ({problem})") from problem
+            windows = []
+            for id_ in clients.value if clients is not None else ():
+                target = self._display.create_resource_object("window", id_)
+                try:
+                    title, pid = read_title(target), target.get_full_property(self._net_pid, Xatom.CARDINAL)
+                    windows.append(self.geometry(Window(id_, title, int(pid.value[0]) if pid else None, 0, 0, 0, 0)))
+                except (*GONE, WindowGone):
+                    continue  # closed between the list and the question
+            return windows
+
+    def pick_window(self, *, timeout_s: float = 60.0) -> Window | None:
+        from combatvla.desktop.pick import pick
+
+        id_ = pick(timeout_s)
+        return next((w for w in self.windows() if w.id == id_), None)
+
     def find_window(self, profile: GameProfile, *, wait_s: float = 0.0, pid: int | None = None) -> Window:
-        until = time.monotonic() + wait_s
-        while True:
-            with self._lock:
-                titled = [w for w in self._windows() if w.title.startswith(profile.title)]
-                active = self.active_window()
-            found = [w for w in titled if pid in (None, w.pid)]
-            if found:
-                return next((w for w in found if w.id == active), found[-1])
-            if time.monotonic() >= until:
-                break
-            time.sleep(0.05)
-        if titled:
-            other = titled[-1]
-            raise UserError(
-                f"the window {other.title!r} belongs to process {other.pid}, expected process {pid}: start the game of "
-                "that process, or give the id of another one"
-            )
-        raise UserError(
-            f"no window whose title starts with {profile.title!r} is open on {os.environ.get('DISPLAY')}: "
-            f"start the game {profile.name!r} first" + (f" (`{profile.start}`)" if profile.start else "")
-        )
+        return find_window(self, profile, wait_s=wait_s, pid=pid)
 
     def active_window(self) -> int | None:
         with self._lock:
@@ -161,25 +182,19 @@ class X11Desktop:
             return False
         return True
 
+    def watch_focus(self, window: Window) -> Focus:
+        from combatvla.desktop.focus import X11Focus
+
+        return X11Focus(window)
+
+    def watch_cover(self, window: Window) -> Cover:
+        from combatvla.desktop.cover import X11Cover
+
+        return X11Cover(window)
+
     def close(self) -> None:
         with self._lock:
             try:
                 self._display.close()
             except LOST:
                 pass  # the display went first
-
-    def _windows(self) -> list[Window]:
-        """The window manager's list, oldest first."""
-        try:
-            clients = self._root.get_full_property(self._net_clients, Xatom.WINDOW)
-        except LOST as problem:
-            raise UserError(f"the display ended ({problem})") from problem
-        windows = []
-        for id_ in clients.value if clients is not None else ():
-            target = self._display.create_resource_object("window", id_)
-            try:
-                title, pid = read_title(target), target.get_full_property(self._net_pid, Xatom.CARDINAL)
-                windows.append(self.geometry(Window(id_, title, int(pid.value[0]) if pid else None, 0, 0, 0, 0)))
-            except (*GONE, WindowGone):
-                continue  # closed between the list and the question
-        return windows

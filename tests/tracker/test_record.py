@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import yaml
 from Xlib import XK, X
-from Xlib.ext.xtest import fake_input
 
 from combatvla.actions import Action
 from combatvla.desktop.inject import GuardedInjector
@@ -27,13 +26,6 @@ from tracker.rows import LookRow, MarkRow, MotionRow, PauseRow, ScrollRow, Windo
 from tracker.session import Session
 
 A = Action
-
-
-@pytest.fixture
-def game(desktop, arena, probe):
-    """A window that repaints itself 60 times a second, with the focus."""
-    opened = probe("CombatVLA Arena – probe", 320, 180, 0, 0, "flicker")
-    return opened, opened.find(desktop, arena)
 
 
 def hold(injector: GuardedInjector, *actions: Action, seconds: float = 0.12) -> None:
@@ -127,20 +119,6 @@ def test_a_window_that_changes_its_size(desktop, arena, game, tmp_path):
     assert [(e.width, e.height) for e in session.others if isinstance(e, WindowRow)][-1:] == [(400, 300)]
     shapes = [pixels.shape for _, pixels in session.pictures()]
     assert shapes[0] == (180, 320, 3) and shapes[-1] == (300, 400, 3) and len(shapes) == len(session.frames)
-
-
-@pytest.fixture
-def xtest(display):
-    """Sends what no injector of ours sends: `xtest(kind, detail, **where)`."""
-    connection = connect()
-
-    def send(*what, **where) -> None:
-        fake_input(connection, *what, **where)
-        connection.sync()
-        time.sleep(0.03)
-
-    yield send
-    connection.close()
 
 
 def test_the_mouse_is_recorded_where_the_pointer_cannot_go(desktop, arena, game, xtest, tmp_path):

@@ -1,0 +1,125 @@
+"""Where a window of X11 lies and what covers it, told by the server as it changes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from Xlib import X
+from Xlib.ext import res
+
+from combatvla.desktop.base import Box, View, Window
+from combatvla.desktop.x11 import GONE, LOST, connect, gone_as_user_error, read_title
+
+_CHANGES = (X.MapNotify, X.UnmapNotify, X.ConfigureNotify, X.ReparentNotify, X.CirculateNotify, X.DestroyNotify)
+
+
+class X11Cover:
+    """`Cover` on X11. What lies above the window covers it, but for the menus and tooltips of its own program.
+
+    `holds` costs a few microseconds and is exact: the server writes what it has to tell before it answers the next
+    request, so that whatever changed before a picture was taken waits here when the picture comes. A window counts with
+    the whole of its rectangle, frame included, also where it is see-through.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._x = connect()
+        self._root = self._x.screen().root
+        self._root.change_attributes(event_mask=X.SubstructureNotifyMask)
+        self._target = self._x.create_resource_object("window", window.id)
+        self._listened: set[int] = set()
+        self._processes = self._x.has_extension("X-Resource")
+        self._of_client = ~self._x.display.info.resource_id_mask
+        self._view: View | None = None
+
+    def look(self) -> View:
+        with gone_as_user_error(self._window.title):
+            self._heed()
+            if self._view is None:
+                self._view = self._look()
+            return self._view
+
+    def holds(self, view: View) -> bool:
+        with gone_as_user_error(self._window.title):
+            self._heed()
+        return view is self._view
+
+    def close(self) -> None:
+        with suppress(*LOST):
+            self._x.close()
+
+    def _heed(self) -> None:
+        while self._x.pending_events():
+            if self._x.next_event().type in _CHANGES:
+                self._view = None
+
+    def _look(self) -> View:
+        path = self._path()
+        for id_ in path:  # frames move, and the window within them
+            if id_ not in self._listened:
+                self._listened.add(id_)
+                self._x.create_resource_object("window", id_).change_attributes(event_mask=X.StructureNotifyMask)
+        above = self._above(path[-1])
+        shape, at = self._target.get_geometry(), self._root.translate_coords(self._target, 0, 0)
+        window = replace(self._window, x=at.x, y=at.y, width=shape.width, height=shape.height)
+        if self._target.get_attributes().map_state != X.IsViewable:  # rolled up, say: anything may be in its place
+            return View(window, ((0, 0, window.width, window.height),))
+        covered, by = [], []
+        for other in above:
+            with suppress(*GONE):  # closed meanwhile: `holds` will tell
+                box = self._box(other, window)
+                if box is not None:
+                    covered.append(box)
+                    by.append(self._title(other))
+        return View(window, tuple(covered), tuple(by))
+
+    def _path(self) -> list[int]:
+        """The window and its ancestors, up to the one below the root."""
+        path = [self._target.id]
+        while True:
+            parent = self._x.create_resource_object("window", path[-1]).query_tree().parent
+            if isinstance(parent, int) or parent.id == self._root.id:
+                return path
+            path.append(parent.id)
+
+    def _above(self, id_: int) -> list:
+        children = self._root.query_tree().children  # from the bottom to the top
+        ids = [child.id for child in children]
+        return children[ids.index(id_) + 1 :] if id_ in ids else children
+
+    def _box(self, other, window: Window) -> Box | None:
+        """What of the window's picture `other` covers."""
+        if not other.id & self._of_client:
+            return None  # the server's own: what a compositor has drawn of all the others
+        kind = other.get_attributes()
+        if kind.map_state != X.IsViewable or kind.win_class == X.InputOnly:
+            return None
+        shape = other.get_geometry()  # of a child of the root: on the screen
+        x, y, borders = shape.x - window.x, shape.y - window.y, 2 * shape.border_width
+        left, right = max(0, x), min(window.width, x + shape.width + borders)
+        top, bottom = max(0, y), min(window.height, y + shape.height + borders)
+        if left >= right or top >= bottom:
+            return None
+        if kind.override_redirect and self._program(other.id) == self._program(self._target.id):
+            return None  # its own menu
+        return left, top, right, bottom
+
+    def _program(self, id_: int) -> tuple[str, int]:
+        """The process that made a window, as the server knows it, else its connection."""
+        if self._processes:
+            asked = [{"client": id_, "mask": res.LocalClientPIDMask}]
+            for answer in self._x.res_query_client_ids(asked).ids:
+                if len(answer.value):
+                    return "process", int(answer.value[0])
+        return "connection", id_ & self._of_client
+
+    def _title(self, other) -> str:
+        """Its title, or that of what is in the frame."""
+        inside = [other]
+        for _ in range(3):
+            for window in inside:
+                if title := read_title(window):
+                    return title
+            inside = [child for window in inside for child in window.query_tree().children]
+        return "a window without a title"

@@ -1,0 +1,92 @@
+"""Where inputs come from on X11: pynput's listeners on XRecord, and the mouse's own motion by XInput 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pynput import keyboard, mouse
+from Xlib import XK, X
+
+from combatvla.desktop.x11 import LOST, connect
+from combatvla.errors import UserError
+from tracker.rawmouse import RawMouse
+
+
+class _Ending:
+    """Mends how pynput 1.8 ends a listener on X11: at once, and without a word when the display went first."""
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except LOST:
+            pass
+
+    def _stop_platform(self) -> None:
+        # pynput asks on the connection that is blocked in recording, and so would end with the next input only.
+        try:
+            connection = connect()
+            connection.record_disable_context(self._context)
+            connection.sync()
+            connection.close()
+        except (UserError, *LOST):
+            pass
+
+
+class _Keyboard(_Ending, keyboard.Listener):
+    pass
+
+
+class _Mouse(_Ending, mouse.Listener):
+    pass
+
+
+class X11Source:
+    """Calls what it is given, from threads of its own, until it is closed: the keyboard's and the mouse's callbacks as
+    pynput has them, and `on_look(dx, dy)` with the mouse's own motion. `UserError` when the display lacks an extension.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_press: Callable[[Any], None],
+        on_release: Callable[[Any], None],
+        on_click: Callable[..., None],
+        on_scroll: Callable[..., None],
+        on_move: Callable[[int, int], None] | None = None,
+        on_look: Callable[[float, float], None] | None = None,
+    ) -> None:
+        self._names: dict[str, str] = {}
+        self._keyboard_map = connect()
+        if not self._keyboard_map.has_extension("RECORD"):
+            self._keyboard_map.close()
+            raise UserError("the keys cannot be listened to: this display lacks the RECORD extension of X11")
+        moved = {"on_move": on_move} if on_move is not None else {}
+        self._listeners = (
+            _Keyboard(on_press=on_press, on_release=on_release),
+            _Mouse(on_click=on_click, on_scroll=on_scroll, **moved),
+        )
+        self._raw = RawMouse(on_look) if on_look is not None else None
+        for listener in self._listeners:
+            listener.start()
+            listener.wait()
+
+    def plain(self, key: keyboard.KeyCode) -> str:
+        """What `key` types without shift ("1" for "!")."""
+        char = key.char
+        if char not in self._names:
+            keysym = XK.string_to_keysym(char) or ord(char)
+            code = self._keyboard_map.keysym_to_keycode(keysym)
+            plain = self._keyboard_map.keycode_to_keysym(code, 0) if code else X.NoSymbol
+            name = XK.keysym_to_string(plain) if plain else None
+            self._names[char] = name if name and len(name) == 1 and name.isprintable() else char.lower()
+        return self._names[char]
+
+    def close(self) -> None:
+        for listener in self._listeners:
+            listener.stop()
+        if self._raw is not None:
+            self._raw.close()
+        for listener in self._listeners:
+            listener.join(2)
+        self._keyboard_map.close()
