@@ -92,9 +92,7 @@ def vizdoom_game(desktop: Desktop, folder: Path) -> Iterator[Game]:
         text=True,
         cwd=folder,  # it writes its settings where it is started
     )
-    truth = TruthReader(
-        game.stdout, lambda line: Tic(line["t_ns"], frozenset(console[key][0] for key in line["down"]))
-    )
+    truth = TruthReader(game.stdout, lambda line: Tic(line["t_ns"], frozenset(console[key][0] for key in line["down"])))
     with _ending(game, truth, lambda: game.stdin.close()):
         window = desktop.find_window(profile, wait_s=60)
         truth.wait_for_first()
