@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -92,7 +91,9 @@ def vizdoom_game(desktop: Desktop, folder: Path) -> Iterator[Game]:
         text=True,
         cwd=folder,  # it writes its settings where it is started
     )
-    truth = TruthReader(game.stdout, lambda line: Tic(line["t_ns"], frozenset(console[key][0] for key in line["down"])))
+    truth = TruthReader(
+        game.stdout, lambda line: Tic(line["t_ns"], line["end_ns"], frozenset(console[key][0] for key in line["down"]))
+    )
     with _ending(game, truth, lambda: game.stdin.close()):
         window = desktop.find_window(profile, wait_s=60)
         truth.wait_for_first()
@@ -108,7 +109,7 @@ def arena_game(desktop: Desktop, folder: Path) -> Iterator[Game]:
     command = [sys.executable, "-m", *shlex.split(profile.start), "--size", "640x360", "--plain", "--mute"]
     game = subprocess.Popen([*command, "--log", str(log)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     truth = TruthReader(
-        log.open(encoding="utf-8"), lambda line: Tic(line["t_ns"], frozenset(map(Action, line["held"])))
+        log.open(encoding="utf-8"), lambda line: Tic(line["t_ns"], line["t_ns"], frozenset(map(Action, line["held"])))
     )
     with _ending(game, truth, game.terminate):
         window = desktop.find_window(profile, wait_s=60, pid=game.pid)
@@ -135,10 +136,10 @@ GAMES = {"vizdoom": vizdoom_game, "arena": arena_game}
 
 
 @contextmanager
-def recording(game: Game, folder: Path, *extra: str) -> Iterator[subprocess.Popen]:
+def recording(game: str, folder: Path, fps: int) -> Iterator[subprocess.Popen]:
     """`combatvla tracker record` in a process of its own, from its first picture on; stopped at the end."""
-    command = [sys.executable, "-m", "combatvla", "tracker", "record", "--game", game.game, "--out", str(folder)]
-    command += ["--fps", str(game.fps), "--idle", "None", *extra]
+    command = [sys.executable, "-m", "combatvla", "tracker", "record", "--game", game, "--out", str(folder)]
+    command += ["--fps", str(fps), "--idle", "None"]
     recorder = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     frames = folder / "frames.jsonl"
     try:
@@ -150,7 +151,7 @@ def recording(game: Game, folder: Path, *extra: str) -> Iterator[subprocess.Pope
         yield recorder
     finally:
         if recorder.poll() is None:
-            recorder.send_signal(signal.SIGINT)
+            recorder.terminate()
         with suppress(subprocess.TimeoutExpired):
             recorder.communicate(timeout=60)
         if recorder.poll() is None:
@@ -191,11 +192,12 @@ def measure(which: str, actions: int, seed: int, folder: Path, advance: Advance)
         if not desktop.activate(game.window, timeout_s=5):
             raise UserError("the game's window does not get the focus: leave the machine alone and try again")
         began = time.monotonic()
-        with recording(game, folder / "session"):
+        with recording(game.game, folder / "session", game.fps):
             presser = press(desktop, game, actions, seed, advance)
             time.sleep(0.5)
         seconds = time.monotonic() - began
     session, tics = Session(folder / "session"), game.truth.tics
+    _keep(folder, tics, presser)
     result = judge(session, game.profile, tics)
     lengths = [(b.t_ns - a.t_ns) / 1e6 for a, b in zip(tics, tics[1:], strict=False)]
     return {
@@ -209,10 +211,18 @@ def measure(which: str, actions: int, seed: int, folder: Path, advance: Advance)
     }
 
 
+def _keep(folder: Path, tics: Sequence[Tic], presser: Presser) -> None:
+    """Writes what the game said and what was sent beside the session, for who wants to know where they differ."""
+    with open(folder / "truth.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps([tic.t_ns, tic.end_ns, sorted(tic.held)]) + "\n" for tic in tics)
+    with open(folder / "sent.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(change) + "\n" for change in presser.sent)
+
+
 def judge(session: Session, profile: GameProfile, tics: Sequence[Tic]) -> dict[str, Any]:
     """What a session says beside what the game says: press by press, and (`plans_...`) as the exported plans tell it,
     where keys pressed together begin together."""
-    times = [frame.t_ns for frame in session.frames]
+    times = session.frames.t_ns.tolist()
     pressed = intervals(session.events, profile, times[-1])
     plans = figures(compare(planned(segments(pressed, times[0], times[-1])), tics), times)
     told = ("missing", "invented", "within_one_frame_share", "error_frames_p99")

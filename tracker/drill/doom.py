@@ -2,8 +2,9 @@
 
 Run by its path, in a process of its own, and so without any of our code: `python doom.py '{"w": ["+forward",
 "MOVE_FORWARD"], ...}'` takes the keys, what ViZDoom's console binds them to, and the button by which it reports them.
-It prints a line of JSON a tic (35 a second), `{"t_ns": ..., "down": ["w", ...]}`: when the tic began, which is when
-ViZDoom looks at the keys, and what `get_last_action` then told. It ends when its standard input does.
+It prints a line of JSON a tic (35 a second), `{"t_ns": ..., "end_ns": ..., "down": ["w", ...]}`: when the tic began,
+which is when ViZDoom looks at the keys unless the machine is too busy, when it had ended, and what `get_last_action`
+then told. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def main(keys: dict[str, tuple[str, str]]) -> None:
         t_ns = time.monotonic_ns()
         game.advance_action()
         down = [key for key, value in zip(keys, game.get_last_action(), strict=True) if value]
-        print(json.dumps({"t_ns": t_ns, "down": down}), flush=True)
+        print(json.dumps({"t_ns": t_ns, "end_ns": time.monotonic_ns(), "down": down}), flush=True)
     game.close()
 
 

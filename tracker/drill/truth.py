@@ -25,18 +25,19 @@ STALL_NS = 3000 * MS
 
 
 class Tic(NamedTuple):
-    """The game looked at its input at `t_ns` and found `held`."""
+    """The game looked at its input and found `held`: at `t_ns`, or on a busy machine later, up to `end_ns`."""
 
     t_ns: int
+    end_ns: int
     held: frozenset[Action]
 
 
 class Run(NamedTuple):
-    """An action was held in all tics from `first_ns` to `last_ns`."""
+    """An action was held in all tics from `first` to `last`."""
 
     action: Action
-    first_ns: int
-    last_ns: int
+    first: Tic
+    last: Tic
 
 
 class TruthReader:
@@ -81,9 +82,8 @@ def runs(tics: Iterable[Tic]) -> list[Run]:
         for action in open_.keys() - tic.held:
             found.append(open_.pop(action))
         for action in tic.held:
-            run = open_.get(action, Run(action, tic.t_ns, tic.t_ns))
-            open_[action] = run._replace(last_ns=tic.t_ns)
-    return sorted([*found, *open_.values()], key=lambda run: run.first_ns)
+            open_[action] = open_.get(action, Run(action, tic, tic))._replace(last=tic)
+    return sorted([*found, *open_.values()], key=lambda run: run.first.t_ns)
 
 
 class Comparison(NamedTuple):
@@ -114,9 +114,9 @@ def compare(pressed: Sequence[Interval], tics: Sequence[Tic]) -> Comparison:
     for action in ours.keys() | theirs.keys():
         left, right = ours[action][::-1], theirs[action][::-1]
         while left or right:
-            if not left or (right and right[-1].first_ns < left[-1].start_ns - MATCH_NS):
+            if not left or (right and right[-1].first.end_ns < left[-1].start_ns - MATCH_NS):
                 result.missing.append(right.pop())
-            elif not right or right[-1].first_ns > left[-1].end_ns + MATCH_NS:
+            elif not right or right[-1].first.t_ns > left[-1].end_ns + MATCH_NS:
                 result.invented.append(left.pop())
             else:
                 result.pairs.append((left.pop(), right.pop()))
@@ -128,7 +128,7 @@ def errors(pairs: Iterable[tuple[Interval, Run]], frame_times: Sequence[int]) ->
     the tic that first told of it; infinite where one of them has none."""
     found = []
     for interval, run in pairs:
-        ours, true = frame_of(frame_times, interval.start_ns), frame_of(frame_times, run.first_ns)
+        ours, true = frame_of(frame_times, interval.start_ns), frame_of(frame_times, run.first.t_ns)
         found.append(float("inf") if ours is None or true is None else float(abs(ours - true)))
     return found
 
@@ -136,7 +136,7 @@ def errors(pairs: Iterable[tuple[Interval, Run]], frame_times: Sequence[int]) ->
 def figures(compared: Comparison, frame_times: Sequence[int]) -> dict[str, Any]:
     """`actions` counts the presses that the game saw."""
     off = errors(compared.pairs, frame_times)
-    late_ms = [(run.first_ns - interval.start_ns) / MS for interval, run in compared.pairs]
+    late_ms = [(run.first.t_ns - interval.start_ns) / MS for interval, run in compared.pairs]
     return {
         "actions": len(compared.pairs) + len(compared.missing),
         "missing": len(compared.missing),
