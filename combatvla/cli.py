@@ -25,6 +25,7 @@ COMMANDS: dict[str, Command] = {
     "tracker check": Command("tracker.check", "check a session: what it holds, whether it is valid, and why not"),
     "tracker export": Command("tracker.export.command", "turn sessions into an action-of-thought dataset"),
     "tracker bench": Command("tracker.bench", "measure what recording costs, beside a plain loop"),
+    "tracker drill": Command("tracker.drill.command", "measure whether recordings are true, and what a crash loses"),
     "env play": Command("env.play", "play the Arena yourself, in a window"),
     "env watch": Command("env.watch", "watch a policy or a scripted player fight in a window"),
     "env tasks": Command("env.task_list", "list the fights, with a picture of each"),

@@ -7,6 +7,9 @@
    is the plan (`plan_at`).
 3. A decision goes with the nearest future picture, the paper's rule: i_j = argmin_i { t_frame_i >= t_action_j }
    (`frame_of`); `reaction_offset` looks back from there to what the player reacted to.
+
+All of this within one stretch of the recording (`stretches`): where the window was without the focus, recording rested
+or pictures are missing, nobody knows what was done, so no plan and no row of pictures reaches over it.
 """
 
 from __future__ import annotations
@@ -16,10 +19,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from combatvla.actions import DURATIONS_MS, MAX_STEPS, Action, Plan, Step, nearest_duration
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
-from tracker.rows import EventRow
+from tracker.rows import EventRow, FocusRow, PauseRow
 from tracker.session import Session
 
 MS = 1_000_000
@@ -27,6 +32,8 @@ CHORD_MS = 35
 """Changes nearer than this are one change: fingers do not move at the same instant."""
 LATE_MS = 100
 """A decision without a picture this soon after it has none (the window was without the focus, or the end is torn)."""
+HOLE_MS = 250
+"""Pictures farther apart than this have something missing between them (or than 2.5 times their usual distance)."""
 
 
 @dataclass(kw_only=True)
@@ -66,6 +73,15 @@ class Segment(NamedTuple):
     start_ns: int
     end_ns: int
     held: frozenset[Action]
+
+
+class Stretch(NamedTuple):
+    """An unbroken part of a recording, from its first to its last frame, as indices into the session's frames."""
+
+    first: int
+    last: int
+    since_ns: int
+    """What was pressed from here on goes with it: the moment before its first frame, if there is none."""
 
 
 class Sample(NamedTuple):
@@ -186,8 +202,8 @@ def plan_at(cut: Sequence[Segment], index: int, t_ns: int, horizon_ms: int) -> P
     `horizon_ms`, three steps at most. Durations are rounded to those a step may have."""
     steps: list[Step] = []
     begin = t_ns
-    for segment in cut[index:]:
-        if len(steps) == MAX_STEPS or (steps and segment.start_ns - t_ns >= horizon_ms * MS):
+    for segment in cut[index : index + MAX_STEPS]:
+        if steps and segment.start_ns - t_ns >= horizon_ms * MS:
             break
         length_ms = (segment.end_ns - begin) / MS
         steps.append(Step(segment.held or frozenset({Action.WAIT}), nearest_duration(length_ms)))
@@ -203,16 +219,60 @@ def frame_of(frame_times: Sequence[int], t_ns: int) -> int | None:
     return i if i < len(frame_times) and frame_times[i] - t_ns <= LATE_MS * MS else None
 
 
-def window_of(frame_times: Sequence[int], last: int, count: int, frame_gap_ms: int) -> tuple[int, ...]:
-    """`count` frames up to `last`, `frame_gap_ms` apart, oldest first; fewer at the start and after a pause."""
+def window_of(frame_times: Sequence[int], last: int, count: int, frame_gap_ms: int, first: int = 0) -> tuple[int, ...]:
+    """`count` frames up to `last` and not before `first`, `frame_gap_ms` apart, oldest first; fewer at the start and
+    after a gap."""
     chosen = [last]
     for k in range(1, count):
         t_ns = frame_times[last] - k * frame_gap_ms * MS
         i = bisect.bisect_right(frame_times, t_ns) - 1
-        if i < 0 or t_ns - frame_times[i] > LATE_MS * MS:
+        if i < first or t_ns - frame_times[i] > LATE_MS * MS:
             break
         chosen.append(min(i, chosen[-1]))
     return tuple(reversed(chosen))
+
+
+def live_spans(session: Session) -> Iterator[tuple[int, int]]:
+    """From when until when pictures were taken, in nanoseconds: not while the window was without the focus, nor while
+    the recording rested."""
+    if not len(session.frames):
+        return
+    begin, end = session.frames.t_ns[[0, -1]].tolist()
+    resting: set[str] = set()
+    since = begin
+    for event in session.others:
+        if not isinstance(event, FocusRow | PauseRow):
+            continue
+        rests = not event.focused if isinstance(event, FocusRow) else event.paused
+        before = bool(resting)
+        (resting.add if rests else resting.discard)(event.kind)
+        t_ns = min(max(event.t_ns, begin), end)
+        if resting and not before and t_ns > since:
+            yield since, t_ns
+        if before and not resting:
+            since = t_ns
+    if not resting and end > since:
+        yield since, end
+
+
+def stretches(session: Session) -> list[Stretch]:
+    """The unbroken parts: between two of them the window was without the focus, recording rested, or pictures are
+    missing."""
+    times = session.frames.t_ns
+    if not len(times):
+        return []
+    resumes = [begin for begin, _ in live_spans(session)]
+    resumed = np.searchsorted(resumes, times, side="right")
+    hole_ns = max(HOLE_MS * MS, int(2.5e9 / session.info.fps))
+    cuts = (np.flatnonzero((np.diff(times) > hole_ns) | (np.diff(resumed) > 0)) + 1).tolist()
+    found = []
+    for first, end in zip([0, *cuts], [*cuts, len(times)], strict=True):
+        since = int(times[first]) - LATE_MS * MS
+        if first:
+            resume = resumes[resumed[first] - 1] if resumed[first] else 0
+            since = max(since, int(times[first - 1]) + 1, resume)
+        found.append(Stretch(first, end - 1, since))
+    return found
 
 
 def samples(session: Session, profile: GameProfile, options: AlignOptions, counts: Alignment) -> list[Sample]:
@@ -220,13 +280,25 @@ def samples(session: Session, profile: GameProfile, options: AlignOptions, count
     times = session.frames.t_ns.tolist()
     if not times:
         return []
-    cut = segments(intervals(session.events, profile, times[-1]), times[0], times[-1])
-    found = []
-    for index, t_ns in decisions(cut, options.every_ms):
-        last = frame_of(times, max(t_ns - options.reaction_offset_ms * MS, times[0]))
-        if last is None:
-            counts.without_picture += 1
-            continue
-        plan = plan_at(cut, index, t_ns, options.horizon_ms)
-        found.append(Sample(t_ns, plan, window_of(times, last, options.frames, options.frame_gap_ms)))
+    pressed = intervals(session.events, profile, times[-1])
+    starts = [i.start_ns for i in pressed]
+    found: list[Sample] = []
+    held: list[Interval] = []  # on from the stretch before
+    done = told = 0
+    for first, last, since_ns in stretches(session):
+        a, b = bisect.bisect_left(starts, since_ns), bisect.bisect_left(starts, times[last])
+        told += b - a
+        begin = min([times[first], *starts[a:b][:1]])
+        within = [*held, *pressed[done:b]]
+        cut = segments(within, begin, times[last])
+        held, done = [i for i in within if i.end_ns > times[last]], b
+        for index, t_ns in decisions(cut, options.every_ms):
+            newest = frame_of(times, max(t_ns - options.reaction_offset_ms * MS, begin))
+            if newest is None:
+                counts.without_picture += 1
+                continue
+            plan = plan_at(cut, index, t_ns, options.horizon_ms)
+            window = window_of(times, newest, options.frames, options.frame_gap_ms, first)
+            found.append(Sample(t_ns, plan, window))
+    counts.without_picture += len(pressed) - told  # pressed where nothing was recorded
     return sorted(found, key=lambda s: (s.frames[-1], s.t_ns))

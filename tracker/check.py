@@ -15,11 +15,11 @@ import tyro
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
+from tracker.align import MS, live_spans
 from tracker.mend import mend
-from tracker.rows import CoverRow, EventRow, FocusRow, PauseRow, ScrollRow
+from tracker.rows import CoverRow, EventRow, ScrollRow
 from tracker.session import Session
 
-MS = 1_000_000
 LEAST_FPS_SHARE, MOST_DROPPED_SHARE = 0.8, 0.02
 """A valid session has so many of its pictures: of those asked for, and of those it should have at its own pace."""
 MOST_TORN_S = 1.0
@@ -116,29 +116,6 @@ def check(folder: Path) -> Report:
     if report.dropped:
         report.notes.append(f"{report.dropped} pictures are missing")
     return report
-
-
-def live_spans(session: Session) -> Iterator[tuple[int, int]]:
-    """From when until when pictures were taken, in nanoseconds: not while the window was without the focus, nor while
-    the recording rested."""
-    if not len(session.frames):
-        return
-    begin, end = session.frames.t_ns[[0, -1]].tolist()
-    resting: set[str] = set()
-    since = begin
-    for event in session.others:
-        if not isinstance(event, FocusRow | PauseRow):
-            continue
-        rests = not event.focused if isinstance(event, FocusRow) else event.paused
-        before = bool(resting)
-        (resting.add if rests else resting.discard)(event.kind)
-        t_ns = min(max(event.t_ns, begin), end)
-        if resting and not before and t_ns > since:
-            yield since, t_ns
-        if before and not resting:
-            since = t_ns
-    if not resting and end > since:
-        yield since, end
 
 
 def _covered_share(session: Session, live: Sequence[tuple[int, int]]) -> float:
