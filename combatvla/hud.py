@@ -46,7 +46,7 @@ class HudReader:
     def result(self, hud: dict[str, Reading]) -> str | None:
         """How the fight ended by one reading: "win", "loss", "timeout", or None. The profile's banner tells, or, where
         it has none, one empty bar of the two."""
-        health, boss = hud["health"], hud["boss_health"]  # comparisons with NaN are false
+        health, boss = hud.get("health", math.nan), hud.get("boss_health", math.nan)  # comparisons with NaN are false
         told: dict[str, bool] = {"win": boss < EMPTY <= health, "loss": health < EMPTY <= boss, "timeout": False}
         told |= {name: hud[name] for name in told if name in self.profile.hud}
         return next((name for name, up in told.items() if up), None)
