@@ -21,12 +21,13 @@ from combatvla.desktop.base import Desktop, Window, WindowGone, open_desktop
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.errors import UserError
+from combatvla.hud import HudReader, Reading, picture_of
 from combatvla.policy.base import Frame
 from combatvla.profiles import load_profile
 from env.arena.eyes import Eyes
 from env.arena.plans import action_space, checked_plans
 from env.arena.state import TICK_HZ
-from env.hud_reader import HudReader, HudScore, Reading, picture_of
+from env.hud_score import HudScore
 from env.rewards import Rewards
 
 REQUIRED_HUD = ("health", "boss_health")

@@ -100,7 +100,11 @@ class Alignment:
     without_picture: int = 0
     """Decisions that no picture goes with."""
     explained: int = 0
-    """Samples explained from the true state."""
+    """Samples with an explanation of more than what was done."""
+    explained_by: dict[str, int] = field(default_factory=dict)
+    """Those by annotator (`tracker.rows.ExplanationRow.by`)."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Samples that teach nothing, by reason (`tracker.clean`)."""
     actions: dict[str, int] = field(default_factory=dict)
     """How many samples begin with which action."""
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -25,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
+from combatvla.aot import AoT, AoTError, Dialect, Order, decode, encode
 from combatvla.errors import UserError, reason
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -212,6 +214,34 @@ def read_rows(path: str | Path) -> Iterator[Row]:
                     yield Row.model_validate({"source": "", "t_ns": 0, **record})
         except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:  # columns of other types, too
             raise UserError(f"{shard} cannot be read as an AoT dataset: {reason(error)}; make it anew") from error
+
+
+def read_plans(path: str | Path) -> Iterator[tuple[str, str]]:
+    """Each row's session and its plan as text ("" where it has neither a plan nor an answer that is one). No picture is
+    read. `UserError` as `read_rows`."""
+    for shard in dataset_shards(path):
+        file = _open(shard)
+        columns = [name for name in ("session", "plan", "messages") if name in file.schema_arrow.names]
+        if "messages" not in columns:
+            raise UserError(f"{shard} is no AoT dataset: it has no column ['messages']; see tracker/dataset.py")
+        try:
+            for batch in file.iter_batches(batch_size=_ROW_GROUP, columns=columns):
+                for record in batch.to_pylist():
+                    yield record.get("session") or "", record.get("plan") or _answered(record["messages"])
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{shard} cannot be read as an AoT dataset: {reason(error)}; make it anew") from error
+
+
+def _answered(messages: list[dict]) -> str:
+    """The plan in the first answer that is one."""
+    for message in messages:
+        if message["role"] != "assistant":
+            continue
+        answer = "".join(part["text"] or "" for part in message["content"])
+        for dialect, order in product(get_args(Dialect), get_args(Order)):
+            with suppress(AoTError):
+                return encode(AoT(decode(answer, dialect, order).plan), order="thought_first")
+    return ""
 
 
 def _checked(row: Row | dict, index: int) -> Row:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from combatvla.actions import Action, Plan
+from combatvla.actions import Action, Plan, Step
 
 NOW_MS, SOON_MS = 285, 600
 IN_REACH_M, NEAR_M = 2.6, 4.5
@@ -34,13 +34,19 @@ def explain(truth: Mapping[str, Any], plan: Plan) -> str:
     """One sentence for a plan of the moment `truth` (see `Fight.truth`). Its last words name the first step."""
     player, boss = truth["player"], truth["boss"]
     strength = _strength(truth)
-    body = f"health {_level(player['health'])}, {strength} {_level(player[strength])}"
-    return f"{_enemy(boss)}, {_distance(truth['distance'])}; {body}: {intent(plan)}."
+    body = f"health {level(player['health'])}, {strength} {level(player[strength])}"
+    return f"{_enemy(boss)}, {_distance(truth['distance'])}; {body}: {intent(plan.steps[0])}."
 
 
-def intent(plan: Plan) -> str:
-    """What the first step of a plan does, in words."""
-    return " and ".join(_VERBS[a] for a in plan.steps[0].ordered())
+def sentences(truth: Mapping[str, Any] | None, plan: Plan) -> tuple[str, ...]:
+    """One sentence a step: the first as `explain` says it where the true state is known, the others what is done."""
+    steps = [intent(step) for step in plan.steps]
+    return tuple(steps) if truth is None else (explain(truth, plan), *steps[1:])
+
+
+def intent(step: Step) -> str:
+    """What a step does, in words."""
+    return " and ".join(_VERBS[a] for a in step.ordered())
 
 
 def _enemy(boss: Mapping[str, Any]) -> str:
@@ -64,7 +70,8 @@ def _strength(truth: Mapping[str, Any]) -> str:
     return "posture" if truth.get("rules") == "blade" else "stamina"
 
 
-def _level(share: float) -> str:
+def level(share: float) -> str:
+    """How much of a bar is left, in a word."""
     return "low" if share <= 0.3 else "half" if share <= 0.6 else "high"
 
 

@@ -145,8 +145,12 @@ class Session:
         """The frames that have a picture, in order: the row and `uint8[H, W, 3]` RGB, H and W those of its segment. One
         pass through the videos; a torn end ends one."""
         for row, picture in self.decoded():
-            segment = self.segments[row.segment]
-            yield row, picture.to_ndarray(format="rgb24")[: segment.height, : segment.width]
+            yield row, self.rgb(row, picture)
+
+    def rgb(self, row: FrameRow, picture: av.VideoFrame) -> np.ndarray:
+        """What `decoded` gave for `row`, as `pictures` gives it."""
+        segment = self.segments[row.segment]
+        return picture.to_ndarray(format="rgb24")[: segment.height, : segment.width]
 
     def decoded(self) -> Iterator[tuple[FrameRow, av.VideoFrame]]:
         """As `pictures`, as the decoder gives them: with sides that are even, and nothing converted."""

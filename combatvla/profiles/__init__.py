@@ -128,7 +128,7 @@ class GameProfile(BaseModel):
     restart: Key | None = None
     """The key that begins the next fight when one is over."""
     hud: dict[str, HudEntry] = {}
-    """What `env.hud_reader` reads off the picture, by name (`HUD_KINDS`)."""
+    """What `combatvla.hud` reads off the picture, by name (`HUD_KINDS`)."""
     prompt: str
 
     @field_validator("keys")

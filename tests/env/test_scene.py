@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from panda3d.core import Point2, Point3
 
+from combatvla.hud import HudReader
 from combatvla.vision import FrameSpec
 from env.arena import rules
 from env.arena.fight import Fight
@@ -21,7 +22,6 @@ from env.arena.marks import KIND_COLORS, areas
 from env.arena.place import STYLES, Surroundings
 from env.arena.render import Renderer
 from env.arena.state import BIT, FLARE_MS, LONG_AGO, PLAYER_STATES, STAGES, TICK_HZ
-from env.hud_reader import HudReader
 from env.tasks import KINDS, load_task, profile_of, task_names
 
 TASKS = ("first", "moth", "shogun")

@@ -1,13 +1,16 @@
-"""What several tests of the tracker use: a game's window, keys of any kind, and a home of their own."""
+"""What several tests of the tracker use: a game's window, keys of any kind, a home of their own, a recorded fight."""
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 from Xlib.ext.xtest import fake_input
 
 from combatvla.desktop.x11 import connect
+from tests.helpers import run_command
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +40,25 @@ def xtest(display):
 
     yield send
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def recorded_fight(tmp_path_factory, display) -> Path:
+    """Ten seconds of the reference player in a small Arena window, with the log of true states. Not to be written to:
+    take `fight`."""
+    folder = tmp_path_factory.mktemp("recorded") / "fight"
+    done = run_command(
+        *("tracker", "demonstrate", "--out", str(folder), "--seed", "3", "--seconds", "10", "--size", "640x360")
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def fight(recorded_fight: Path, tmp_path: Path) -> Path:
+    """A copy of it of the test's own."""
+    copy = tmp_path / "fight"
+    copy.mkdir()
+    for file in recorded_fight.iterdir():
+        os.link(file, copy / file.name)
+    return copy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from combatvla.actions import Plan
+from combatvla.actions import Plan, Step
 from env.arena.fight import Fight
 from env.arena.state import STAGES
 from env.players import best_plan
@@ -62,4 +62,4 @@ def test_in_a_blade_fight_posture_stands_where_stamina_does():
 
 
 def test_intent_is_in_the_order_of_the_vocabulary():
-    assert intent(Plan.of("dodge", "move_back")) == "step back and dodge"
+    assert intent(Step.of("dodge", "move_back")) == "step back and dodge"

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -35,7 +31,6 @@ from tracker.rows import (
     WindowRow,
     line,
 )
-from tracker.session import Session
 from tracker.writer import SessionWriter
 
 SIZE = (320, 180)
@@ -85,9 +80,7 @@ def whole(tmp_path_factory) -> Path:
         ):
             writer.event(event)
     plan = "<move_forward><t100>"
-    rows = [
-        ExplanationRow(t_ns=START + i * 100 * MS, frame=i, plan=plan, steps=("go",), by="truth") for i in range(4)
-    ]
+    rows = [ExplanationRow(t_ns=START + i * 100 * MS, frame=i, plan=plan, steps=("go",), by="truth") for i in range(4)]
     (folder / "explanations.jsonl").write_bytes(b"".join(map(line, rows)))
     (folder / "flags.jsonl").write_bytes(line(FlagRow(begin_ns=START, end_ns=START + 50 * MS, why="menu")) * 2)
     states = [{**TRUTH, "t_ns": START + i * 50 * MS} for i in range(12)]
@@ -263,7 +256,9 @@ def test_many_damaged_sessions(whole, tmp_path, first):
     run_cases(whole, tmp_path, range(first, first + 500))
 
 
-@pytest.mark.parametrize("name", ["session.json", "segments.jsonl", "frames.jsonl", "events.jsonl", "explanations.jsonl"])
+@pytest.mark.parametrize(
+    "name", ["session.json", "segments.jsonl", "frames.jsonl", "events.jsonl", "explanations.jsonl"]
+)
 @pytest.mark.parametrize("value", ODD, ids=range(len(ODD)))
 def test_any_value_anywhere(whole, tmp_path, name, value):
     """Each value of a line in turn, in all of its lines."""

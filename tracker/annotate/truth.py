@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import bisect
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from combatvla.actions import WAIT_PLAN
 from combatvla.errors import UserError
-from tracker.explain import explain
+from combatvla.profiles import GameProfile
+from tracker.align import Sample
+from tracker.annotate.annotator import Dropped, explanation
+from tracker.explain import explain, sentences
+from tracker.rows import ExplanationRow
+from tracker.session import Session
 
 MS = 1_000_000
 TRUTH_MS = 100
@@ -43,3 +49,36 @@ class TruthTrack:
         near = [j for j in (i - 1, i) if 0 <= j < len(self._times)]
         best = min(near, key=lambda j: abs(self._times[j] - t_ns), default=None)
         return None if best is None or abs(self._times[best] - t_ns) > TRUTH_MS * MS else self._states[best]
+
+
+class TruthAnnotator:
+    """Explains from the log of true states beside a session (`truth.jsonl`), or from `log`."""
+
+    by = "truth"
+
+    def __init__(self, log: Path | None = None) -> None:
+        self._log = log
+
+    def check(self, session: Session, profile: GameProfile) -> None:
+        if not (path := self._path(session)).is_file():
+            raise UserError(
+                f"there is no log of true states {path}: only the Arena writes one (`tracker demonstrate`, "
+                "`env play --log`); explain other recordings with --by hud or --by vlm"
+            )
+
+    def figures(self) -> dict[str, int]:
+        return {}
+
+    def annotate(
+        self, session: Session, profile: GameProfile, samples: Sequence[Sample]
+    ) -> Iterator[ExplanationRow | Dropped]:
+        truth = TruthTrack(self._path(session))
+        for sample in samples:
+            state = truth.at(int(session.frames.t_ns[sample.frames[-1]]))
+            if state is None:
+                yield Dropped(sample, "no true state at that time")
+            else:
+                yield explanation(session, sample, sentences(state, sample.plan), self.by)
+
+    def _path(self, session: Session) -> Path:
+        return self._log or session.folder / "truth.jsonl"

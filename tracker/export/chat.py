@@ -6,19 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from combatvla.actions import MOVES, Action, Plan
 from combatvla.aot import AoT, encode
 from combatvla.profiles import GameProfile
 from combatvla.vision import FrameSpec
-from tracker.align import LATE_MS, MS, Alignment, AlignOptions, samples
+from tracker.align import LATE_MS, MS, Alignment, AlignOptions, Sample, samples
+from tracker.annotate.annotator import plan_text
 from tracker.annotate.truth import TruthTrack
+from tracker.balance import kind
+from tracker.clean import Cleaner, CleanOptions
 from tracker.dataset import Row, chat_row, encode_png
-from tracker.explain import explain, intent
+from tracker.explain import sentences
+from tracker.rows import ExplanationRow
 from tracker.session import Session
 
 
 @dataclass(kw_only=True)
-class ChatOptions(AlignOptions):
+class ChatOptions(AlignOptions, CleanOptions):
     """How a sample is written."""
 
     dialect: Literal["compact", "json"] = "compact"
@@ -37,7 +40,8 @@ def rows(
     """The session's samples as chat rows. One pass through the video; only the pictures that a coming sample still
     needs are kept, prepared as the model sees them."""
     spec = FrameSpec(options.width, options.height)
-    waiting = list(reversed(samples(session, profile, options, counts)))
+    cleaner, told = Cleaner(session, profile, options, counts.left_out), session.explanations()
+    waiting = list(reversed(cleaner.by_time(samples(session, profile, options, counts))))
     needed = {i for s in waiting for i in s.frames}
     position = {index: i for i, index in enumerate(session.frames.index.tolist())}
     pictures: dict[int, bytes] = {}
@@ -50,24 +54,22 @@ def rows(
             if not all(j in pictures for j in sample.frames):
                 counts.without_picture += 1  # a hole in the video
                 continue
+            if not cleaner.keeps(sample, pixels):
+                continue
             last = session.frames[sample.frames[-1]]
-            state = truth.at(last.t_ns) if truth else None
-            steps = [intent(Plan((step,))) for step in sample.plan.steps]
-            if state is not None:
-                steps[0] = explain(state, sample.plan)
-                counts.explained += 1
+            steps = _why(sample, told, truth, last.t_ns, counts)
             counts.samples += 1
-            first = _kind(sample.plan)
+            first = kind(sample.plan).value
             counts.actions[first] = counts.actions.get(first, 0) + 1
             yield chat_row(
                 profile.prompt,
                 [pictures[j] for j in sample.frames],
-                encode(AoT(sample.plan, tuple(steps)), options.dialect, options.order),
+                encode(AoT(sample.plan, steps), options.dialect, options.order),
                 source="session",
                 t_ns=last.t_ns,
                 session=session.name,
                 frame_index=last.index,
-                plan=encode(AoT(sample.plan), order="thought_first"),
+                plan=plan_text(sample.plan),
             )
         oldest_ns = row.t_ns - ((options.frames - 1) * options.frame_gap_ms + LATE_MS) * MS
         for j in [j for j in pictures if session.frames[j].t_ns < oldest_ns]:
@@ -75,7 +77,18 @@ def rows(
     counts.without_picture += len(waiting)  # the torn end of a killed recording
 
 
-def _kind(plan: Plan) -> str:
-    """The most telling action of a plan's first step, for the table."""
-    ordered = plan.steps[0].ordered()
-    return next((a for a in ordered if a not in MOVES and a is not Action.SPRINT), ordered[0]).value
+def _why(
+    sample: Sample, told: dict[int, ExplanationRow], truth: TruthTrack | None, t_ns: int, counts: Alignment
+) -> tuple[str, ...]:
+    """A sentence a step: what `tracker explain` left in the session for this plan, else from the true state at `t_ns`
+    where there is one, else what is done."""
+    row = told.get(sample.t_ns)
+    if row is not None and row.plan == plan_text(sample.plan):
+        steps, by = row.steps, row.by
+    else:
+        state = truth.at(t_ns) if truth else None
+        steps, by = sentences(state, sample.plan), "truth" if state is not None else None
+    if by is not None:
+        counts.explained += 1
+        counts.explained_by[by] = counts.explained_by.get(by, 0) + 1
+    return steps

@@ -30,7 +30,8 @@ class Args(ChatOptions):
         combatvla tracker export sessions/* --out data/mine --frames 4 --reaction-offset-ms 150
         combatvla train sft --data data/mine --out checkpoints/mine
 
-    Each sample is a picture (or several), what was pressed from then on, and why.
+    Each sample is a picture (or several), what was pressed from then on, and why, as `tracker explain` said it with the
+    same options. What teaches nothing is left out (`--keep-…`).
     """
 
     sessions: tyro.conf.Positional[list[Path]]
@@ -54,6 +55,7 @@ def main(argv: list[str]) -> int:
     if not args.sessions:
         raise UserError("no session given: name the folders that `combatvla tracker record` made")
     args.check()
+    args.check_cleaning()
     if args.truth is not None and len(args.sessions) > 1:
         raise UserError("--truth goes with one session: align several one by one, or put each log in as truth.jsonl")
     if args.width % 28 or args.height % 28 or min(args.width, args.height) < 28:
@@ -73,13 +75,19 @@ def main(argv: list[str]) -> int:
     for action, number in sorted(counts.actions.items(), key=lambda item: -item[1]):
         table.add_row(action, str(number))
     console.print(table)
+    explained = _listed(counts.explained_by, "explained by ") or "none explained"
+    left_out = _listed(counts.left_out, "left out: ") or "nothing left out"
     console.print(
-        f"{counts.samples} samples ({counts.explained} explained from true states, {counts.without_picture} decisions "
-        f"without a picture) from {len(opened)} session{'s' * (len(opened) != 1)} in {args.out}"
+        f"{counts.samples} samples from {len(opened)} session{'s' * (len(opened) != 1)} in {args.out} ({explained}; "
+        f"{left_out}; {counts.without_picture} decisions without a picture)"
     )
     if args.json:
         print(json.dumps({"out": str(args.out), "sessions": len(opened), **vars(counts)}))
     return 0
+
+
+def _listed(counts: dict[str, int], what: str) -> str:
+    return what + ", ".join(f"{name} {n}" for name, n in counts.items()) if counts else ""
 
 
 if __name__ == "__main__":
