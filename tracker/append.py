@@ -8,6 +8,7 @@ from types import TracebackType
 
 from pydantic import TypeAdapter, ValidationError
 
+from combatvla.errors import UserError
 from tracker.rows import Row, line
 
 _LONGEST = 1 << 20
@@ -19,7 +20,10 @@ class Appender:
     taken off, since nothing could be read after it."""
 
     def __init__(self, path: Path, kind: TypeAdapter) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except IsADirectoryError as error:
+            raise UserError(f"{path} is a folder, expected a list: move it away") from error
         size = os.fstat(self._file).st_size
         begin = max(0, size - _LONGEST)
         os.lseek(self._file, begin, os.SEEK_SET)

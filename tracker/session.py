@@ -168,6 +168,9 @@ class Session:
             try:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
+                # No memory for what a damaged header claims. (The decoder rounds the sides up to 64 at most.)
+                sides = [-(-side // 64) * 64 for side in (segment.width, segment.height)]
+                stream.codec_context.options = {"max_pixels": str(sides[0] * sides[1])}
                 for picture in container.decode(stream):
                     row = rows.get(round(picture.pts * stream.time_base * 1000))
                     if row is not None and picture.width >= segment.width and picture.height >= segment.height:
@@ -188,7 +191,7 @@ def _read_info(folder: Path) -> SessionInfo:
                 f"{VERSION}): update combatvla"
             )
         return SessionInfo.model_validate(data)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise UserError(f"{path} cannot be read ({what}): it is no session of combatvla, or is damaged") from error
 

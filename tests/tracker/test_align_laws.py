@@ -185,3 +185,12 @@ def test_a_press_while_the_game_does_not_look_proves_nothing():
     tics = [t for t in looked_at(pressed, 28.57, 0) if not at(900) < t.t_ns < at(2000)]
     found = compare(pressed, tics)
     assert len(found.pairs) == 2 and found.unseen == 1 and not found.missing and not found.invented
+
+
+def test_a_tic_that_takes_long_may_tell_of_a_press_after_its_beginning():
+    """On a busy machine: it began, waited for the processor, and only then looked."""
+    pressed = intervals(press("w", 1100, 1400), ARENA, END)
+    tics = [t for t in looked_at(pressed, 28.57, 0) if not at(1000) < t.t_ns < at(1300)]
+    stalled = Tic(at(1001), at(1290), frozenset({Action.MOVE_FORWARD}))
+    found = compare(pressed, sorted([*tics, stalled]))
+    assert len(found.pairs) == 1 and not found.missing and not found.invented and not found.unseen

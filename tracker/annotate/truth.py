@@ -38,7 +38,7 @@ class TruthTrack:
                     self._states.append(state)
         except OSError as error:
             raise UserError(f"the log of true states {path} cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise UserError(
                 f"{path}, line {len(self._times) + 1}, is no true state: expected a log of `combatvla env play --log`"
             ) from error

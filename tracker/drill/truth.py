@@ -12,13 +12,16 @@ from typing import Any, NamedTuple, TextIO
 
 from combatvla.actions import Action
 from combatvla.errors import UserError
+from combatvla.profiles import GameProfile
 from combatvla.report import percentile
 from tracker.align import MS, Interval, Segment, frame_of
+from tracker.drill.presses import Change
+from tracker.rows import EventRow
 
 MATCH_NS = 50 * MS
 """A press and the tic that first tells of it are at most so far apart, beside the time that the press lasts."""
 HOLE_NS = 150 * MS
-"""A press after which no tic came for so long was not seen by the game: it was loading, or the fight was over."""
+"""A press after which no tic begins for so long was not seen by the game: it was loading, or the fight was over."""
 
 STALL_NS = 3000 * MS
 """Without a tic for so long the game is over."""
@@ -98,14 +101,14 @@ class Comparison(NamedTuple):
 
 def compare(pressed: Sequence[Interval], tics: Sequence[Tic]) -> Comparison:
     """Pairs the presses of a recording with those of the game, each action for itself, in order."""
-    begins = [tic.t_ns for tic in tics]
+    ends = [tic.end_ns for tic in tics]
     result = Comparison([], [], [], 0)
     ours: dict[Action, list[Interval]] = defaultdict(list)
     theirs: dict[Action, list[Run]] = defaultdict(list)
     unseen = 0
     for interval in pressed:
-        i = bisect_left(begins, interval.start_ns)
-        if i == len(begins) or begins[i] - interval.start_ns > HOLE_NS:
+        i = bisect_left(ends, interval.start_ns)
+        if i == len(tics) or tics[i].t_ns - interval.start_ns > HOLE_NS:
             unseen += 1
         else:
             ours[interval.action].append(interval)
@@ -148,6 +151,19 @@ def figures(compared: Comparison, frame_times: Sequence[int]) -> dict[str, Any]:
         "press_to_tic_ms_p50": percentile(late_ms, 50),
         "press_to_tic_ms_p99": percentile(late_ms, 99),
     }
+
+
+def stamp_errors(sent: Iterable[Change], events: Iterable[EventRow], profile: GameProfile) -> list[float]:
+    """By how many milliseconds the recording dates each input later than it was sent; of inputs that are on one side
+    only there is none."""
+    told: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    for event in events:
+        told[event.key, event.down].append(event.t_ns)
+    was: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    for change in sent:
+        was[profile.keys[change.action], change.down].append(change.t_ns)
+    pairs = (zip(was[key], told[key], strict=False) for key in was if len(was[key]) == len(told[key]))
+    return [(recorded - at) / MS for same in pairs for at, recorded in same]
 
 
 def planned(cut: Sequence[Segment]) -> list[Interval]:
