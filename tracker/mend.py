@@ -98,6 +98,7 @@ def _ends(session: Session) -> Iterator[str]:
                 stream = torn.streams.video[0]
                 with av.open(str(part), "w", format="matroska") as whole:
                     copy = whole.add_stream_from_template(stream)
+                    whole.start_encoding()  # else nothing is written where there is no packet
                     for packet in _packets(torn, stream):
                         packet.stream = copy
                         whole.mux(packet)
@@ -112,7 +113,9 @@ def _packets(container, stream) -> Iterator[av.Packet]:
     """Those that can be read."""
     with suppress(av.error.InvalidDataError):  # the torn end
         for packet in container.demux(stream):
-            if packet.dts is not None:
+            if packet.pts is not None:
+                if packet.dts is None:  # a short video does not tell; without B frames the two are the same
+                    packet.dts = packet.pts
                 yield packet
 
 
