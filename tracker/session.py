@@ -110,8 +110,9 @@ class Session:
         path = self.folder / "segments.jsonl"
         if self.info.version == 1:
             info, first = self.info, self.frames[0].t_ns if len(self.frames) else self.info.monotonic_ns
-            return [SegmentRow(index=0, file="video.mkv", width=info.width, height=info.height, t_ns=first)]
-        rows = list(read_rows(path, SEGMENTS))
+            rows = [SegmentRow(index=0, file="video.mkv", width=info.width, height=info.height, t_ns=first)]
+        else:
+            rows = list(read_rows(path, SEGMENTS))
         for i, row in enumerate(rows):
             if row.index != i:
                 raise UserError(f"{path} is damaged: expected segment {i}, got segment {row.index}")

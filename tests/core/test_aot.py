@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, Action, Plan, Step
 from combatvla.aot import (
     AOT_TOKENS,
+    TRUNC,
     AoT,
     AoTError,
     ParseCounts,
@@ -48,6 +49,62 @@ def test_any_text_decodes_or_raises_aot_error_only(dialect, order, text):
     except AoTError:
         return
     assert decode(encode(aot, dialect, order), dialect, order) == aot
+
+
+@st.composite
+def nearly_aot(draw):
+    """What `encode` wrote, with a few places changed: closer to the grammar than any text drawn at random."""
+    dialect, order = draw(st.sampled_from(WAYS))
+    text = encode(draw(aots()), dialect, order)
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(text)))
+        cut = draw(st.integers(0, 4))
+        put = draw(
+            st.just("") | st.text(max_size=3) | st.sampled_from([*AOT_TOKENS, '"', ",", "{", "}", "[", "]", "0"])
+        )
+        text = text[:at] + put + text[at + cut :]
+    return dialect, order, text
+
+
+@given(nearly_aot())
+@settings(max_examples=300, deadline=None)
+def test_nearly_right_text_decodes_or_raises_aot_error_only(drawn):
+    dialect, order, text = drawn
+    try:
+        aot = decode(text, dialect, order)
+    except AoTError as error:
+        assert str(error) and len(str(error)) < 500
+        return
+    assert decode(encode(aot, dialect, order), dialect, order) == aot
+    if dialect == "compact":
+        assert encode(aot, dialect, order) == text, "one meaning has one text"
+
+
+@pytest.mark.parametrize(("dialect", "order"), WAYS)
+@given(data=st.binary(max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_any_bytes_become_a_plan_or_wait(dialect, order, data):
+    """As a text of one character a byte, as the text that a server makes of them, and as they are."""
+    for text in (data.decode("latin-1"), data.decode("utf-8", "replace"), data.decode("utf-8", "surrogateescape")):
+        aot, parsed = decode_or_wait(text, dialect, order)
+        assert parsed or aot.plan == Plan.of("wait")
+    assert decode_or_wait(data, dialect, order)[1] is False
+
+
+@given(aots(), aots())
+@settings(max_examples=100, deadline=None)
+def test_all_ways_tell_the_same_and_different_things_differently(one, other):
+    texts = [encode(one, dialect, order) for dialect, order in WAYS]
+    assert {decode(text, *way) for text, way in zip(texts, WAYS, strict=True)} == {one}
+    assert all((encode(other, *way) == text) == (other == one) for text, way in zip(texts, WAYS, strict=True))
+
+
+@given(aots(), st.sampled_from(["compact", "json"]))
+@settings(max_examples=100, deadline=None)
+def test_what_stands_before_trunc_is_the_whole_decision(aot, dialect):
+    """Truncated inference: the model is stopped there."""
+    text = encode(aot, dialect, "action_first")
+    assert decode(text[: text.index(TRUNC) + len(TRUNC)], dialect) == AoT(aot.plan)
 
 
 json_values = st.recursive(
