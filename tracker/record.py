@@ -83,9 +83,7 @@ class Args:
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "tracker record")
     if args.game is None and args.title is None and args.pid is None and not args.click:
-        raise UserError(
-            "no window chosen: give --game, --title, --pid or --click (`combatvla tracker windows` lists them)"
-        )
+        raise UserError("no window is chosen: give --game, --title, --pid or --click (see `combatvla tracker windows`)")
     if args.click and (args.title is not None or args.pid is not None):
         raise UserError("--click chooses the window: leave out --title and --pid")
     profile = load_profile(args.game) if args.game is not None else None
@@ -97,13 +95,13 @@ def main(argv: list[str]) -> int:
     from tracker.notice import tell_once
 
     console = Console(stderr=True)
-    desktop = open_desktop()
+    desktop = open_desktop(watch_only=True)
     if desktop.note:
         console.print(f"Note: {desktop.note}.", style="yellow", soft_wrap=True)
     tell_once(console, args.out, hotkeys, idle_s=args.idle, ask=not args.yes)
     window = chosen_window(args, desktop, profile, console)
     desktop.activate(window)
-    fps = args.fps if args.fps is not None else 60 if window.width * window.height <= SMALL else 30
+    fps = args.fps if args.fps is not None else pace(window)
     recorder = Recorder(
         desktop,
         window,
@@ -143,6 +141,11 @@ def main(argv: list[str]) -> int:
     }
     emit(figures, as_json=args.json)
     return 0
+
+
+def pace(window: Window) -> int:
+    """How many pictures a second are taken of it."""
+    return 60 if window.width * window.height <= SMALL else 30
 
 
 def check_hotkeys(hotkeys: dict[str, str], profile: GameProfile | None) -> None:
@@ -207,14 +210,20 @@ def summary(status: Recording, folder: Path, live_s: float, console: Console) ->
     from tracker.gauges import clock, size_of
 
     rate = f", {status.frames / live_s:.1f} a second" if live_s > 1 else ""
+    lines = [
+        f"{status.ended}: {clock(live_s)} of {clock(status.seconds)} recorded into {folder}",
+        f"  {status.frames} frames{rate}, {status.dropped} dropped; inputs: {status.events}, marks: {status.marks}; "
+        f"{size_of(folder) / 1e6:.1f} MB",
+    ]
+    if status.covered:
+        lines.append(f"  {status.covered} frames are black in part: other windows covered the game")
+    lines += [
+        "next:",
+        f"  combatvla tracker check {folder}",
+        f"  combatvla tracker export {folder} --out data/{folder.name}",
+    ]
     console.print(
-        f"{status.ended}: {clock(live_s)} of {clock(status.seconds)} recorded into {folder} ({size_of(folder) / 1e6:.1f} MB)\n"
-        f"  {status.frames} frames{rate}, {status.dropped} dropped; inputs: {status.events}, marks: {status.marks}"
-        + (
-            f"\n  {status.covered} frames are black in part, where other windows covered the game"
-            * bool(status.covered)
-        )
-        + f"\nnext:\n  combatvla tracker check {folder}\n  combatvla tracker export {folder} --out data/{folder.name}",
+        "\n".join(lines),
         soft_wrap=True,
         highlight=False,
         markup=False,

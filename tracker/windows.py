@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     from combatvla.profiles import profile_for
     from combatvla.report import emit, table
 
-    desktop = open_desktop()
+    desktop = open_desktop(watch_only=True)
     windows, active = desktop.windows(), desktop.active_window()
     desktop.close()
     rows = [
