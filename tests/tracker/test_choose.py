@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import time
+from pathlib import Path
 
 import pytest
 from Xlib import XK, X
 
+from combatvla.cli import resolve
 from combatvla.desktop.base import Window
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect
@@ -15,7 +19,7 @@ from combatvla.errors import UserError
 from combatvla.profiles import profile_for
 from tests.helpers import run_command, start_command, until
 from tracker.check import check
-from tracker.record import pace
+from tracker.record import Args, pace
 from tracker.session import Session
 
 
@@ -139,3 +143,11 @@ def test_the_windows_are_listed(desktop, arena, probe):
     (row,) = [r for r in rows if r["title"] == "CombatVLA Arena – listed"]
     assert (row["width"], row["height"], row["game"], row["focused"]) == (320, 240, "arena", True)
     assert "CombatVLA Arena – listed" in done.stdout.splitlines()[4]
+
+
+def test_the_page_names_options_that_exist():
+    page = (Path(__file__).parents[2] / "docs" / "recording.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`--([a-z-]+)", page)) - {"game"}  # (of `tracker check` and `tracker export` as well)
+    options = {field.name.replace("_", "-") for field in dataclasses.fields(Args)}
+    assert len(named) > 10 and named <= options
+    assert all(resolve(words.split()) for words in re.findall(r"`(?:combatvla )?(tracker [a-z]+)", page))
