@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("benchmark.demo", "watch the shipped policy fight a boss in a window"),
     "doctor": Command("benchmark.doctor", "say what works on this machine, and how to mend what does not"),
     "tracker record": Command("tracker.record", "record a game window and your keys into a session"),
+    "tracker windows": Command("tracker.windows", "list the open windows, to choose one to record"),
     "tracker demonstrate": Command("training.demonstrate", "let a scripted player press real keys, and record that"),
     "tracker check": Command("tracker.check", "check a session: what it holds, whether it is valid, and why not"),
     "tracker explain": Command("tracker.annotate.command", "say of each recorded action why it was right"),

@@ -14,7 +14,6 @@ from combatvla.actions import MOVES, Action, Plan
 from combatvla.aot import AoTError, decode
 from combatvla.arguments import parse
 from combatvla.errors import UserError
-from combatvla.profiles import load_profile
 from tracker.align import Alignment, AlignOptions, Sample, samples
 from tracker.session import Session
 
@@ -134,7 +133,7 @@ def _plans(source: Path, args: Args) -> Iterator[tuple[str, Iterable[Plan | Samp
     """What is in a session or a dataset, by the session's name."""
     if (source / "session.json").is_file():
         session = Session(source)
-        profile = load_profile(args.game or session.info.game)
+        profile = session.profile(args.game)
         yield session.name, samples(session, profile, args, Alignment())
         return
     from tracker.dataset import read_plans

@@ -50,6 +50,8 @@ class Args:
     mend: bool = False
     """Cuts off torn ends and lets go of keys that were never let go, so that other tools read it without a word. The
     lists as they were stay beside the mended ones (.before)."""
+    game: str | None = None
+    """The profile (name or path) of the game, where it was recorded without one or with another."""
     json: bool = False
     """Prints one JSON object as the last line."""
 
@@ -91,11 +93,12 @@ class Report:
     marks: int = 0
 
 
-def check(folder: Path) -> Report:
-    """Reads a whole session, videos included. `UserError` when it cannot be read."""
+def check(folder: Path, game: str | None = None) -> Report:
+    """Reads a whole session, videos included; its game is `game` where that is given. `UserError` when it cannot be
+    read."""
     session = Session(folder)
     info, frames = session.info, session.frames
-    report = Report(str(folder), info.game, frames=len(frames), events=len(session.events))
+    report = Report(str(folder), game or info.game, frames=len(frames), events=len(session.events))
     report.segments = len(session.segments)
     report.marks = sum(e.kind == "mark" for e in session.others)
     report.pictures = sum(1 for _ in session.decoded())
@@ -199,12 +202,17 @@ def _reasons(report: Report, fps: int) -> Iterator[str]:
         yield f"the video's clock is {report.clock_drift_ms:g} ms away from that of the inputs"
     if report.idle_share > MOST_IDLE_SHARE:
         yield f"nobody plays for {report.idle_share:.0%} of the time"
+    if not report.game:
+        report.notes.append("recorded without a game's profile: name one with --game when you export it")
+        if not report.presses:
+            yield "no key was pressed"
+        return
     try:
         known = set(load_profile(report.game).keys.values())
         if not known & set(report.presses):
             yield "no key of the game was pressed"
     except UserError:
-        report.notes.append(f"the game profile {report.game!r} is not known here: align it with --game")
+        report.notes.append(f"the game profile {report.game!r} is not known here: name one with --game")
 
 
 def main(argv: list[str]) -> int:
@@ -215,11 +223,11 @@ def main(argv: list[str]) -> int:
     console = Console()
     with Console(stderr=True).status("reading the video"):
         done = mend(args.session) if args.mend else []
-        report = check(args.session)
+        report = check(args.session, args.game)
     for line in done:
         console.print(f"mended: {line}")
     table = Table(show_header=False)
-    table.add_row("session", f"{report.session} ({report.game})")
+    table.add_row("session", f"{report.session} ({report.game or 'no game profile'})")
     table.add_row("pictures", f"{report.pictures} of {report.frames} frames, in {report.segments} videos")
     table.add_row("duration", f"{report.duration_s:.1f} s, of these {report.live_s:.1f} s live")
     table.add_row("pace", f"{report.fps:g} fps, {report.dropped} missing, longest gap {report.longest_gap_ms:g} ms")

@@ -28,6 +28,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from combatvla.errors import UserError
+from combatvla.profiles import GameProfile, load_profile
 from tracker.rows import (
     EVENTS,
     EXPLANATIONS,
@@ -133,6 +134,16 @@ class Session:
         """Spans that are not to be exported, by time; empty when none was flagged."""
         path = self.folder / "flags.jsonl"
         return sorted(read_rows(path, FLAGS), key=lambda f: f.begin_ns) if path.is_file() else []
+
+    def profile(self, game: str | None = None) -> GameProfile:
+        """The profile of the game that was recorded, or of `game` (a name or a path) where that is given. `UserError`
+        when there is none."""
+        if not (game or self.info.game):
+            raise UserError(
+                f"{self.folder} was recorded without a game's profile: name one with --game (a name, or the path of a "
+                ".yaml file; docs/window.md says how to write one)"
+            )
+        return load_profile(game or self.info.game)
 
     @property
     def name(self) -> str:

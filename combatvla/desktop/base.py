@@ -136,16 +136,20 @@ class Injector(Protocol):
         """Lets go of everything and ends; further calls do nothing."""
 
 
-def open_desktop() -> Desktop:
-    """The back end of this machine. `UserError` when there is no display or no window manager on it."""
-    if sys.platform == "win32":
+def open_desktop(*, watch_only: bool = False) -> Desktop:
+    """The back end of this machine. `UserError` when there is no display or no window manager on it, and on systems
+    other than Linux unless it is `watch_only`: nothing is to be pressed there."""
+    if watch_only and sys.platform == "win32":
         from combatvla.desktop.windows import WindowsDesktop
 
         return WindowsDesktop()
-    if sys.platform == "darwin":
+    if watch_only and sys.platform == "darwin":
         from combatvla.desktop.macos import MacDesktop
 
         return MacDesktop()
+    if sys.platform != "linux":
+        what = "recorded" if watch_only else "played"
+        raise UserError(f"windows are {what} on Linux with X11 so far, this is {sys.platform}")
     if not os.environ.get("DISPLAY"):
         if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
             raise UserError(

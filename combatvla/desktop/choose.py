@@ -53,18 +53,13 @@ def choose_window(desktop: Desktop, *, title: str | None = None, pid: int | None
         return [w for w in found if family is None or w.pid in family], every
 
     found, every = _wait(look, wait_s)
-    wanted = " and ".join(
-        part
-        for part in (
-            f"{title!r} in its title" if title is not None else "",
-            f"process {pid} or a child of it" if pid is not None else "",
-        )
-        if part
+    wanted = (f" with {title!r} in the title" if title is not None else "") + (
+        f" of process {pid} or a child of it" if pid is not None else ""
     )
     if len(found) > 1:
-        raise UserError(f"{len(found)} windows have {wanted}: {_names(found)}; name one of them more closely")
+        raise UserError(f"{len(found)} windows{wanted} are open: {_names(found)}; name one of them more closely")
     if not found:
-        raise UserError(f"no window has {wanted}; open are: {_names(every)}{_but(desktop)}")
+        raise UserError(f"no window{wanted} is open; there are: {_names(every)}{_but(desktop)}")
     return found[0]
 
 

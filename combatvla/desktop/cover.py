@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from Xlib.ext import res
 from combatvla.desktop.base import Box, View, Window
 from combatvla.desktop.x11 import GONE, LOST, connect, gone_as_user_error, read_title
 
+LINGER_S = 0.5
 _CHANGES = (X.MapNotify, X.UnmapNotify, X.ConfigureNotify, X.ReparentNotify, X.CirculateNotify, X.DestroyNotify)
 
 
@@ -19,7 +21,9 @@ class X11Cover:
 
     `holds` costs a few microseconds and is exact: the server writes what it has to tell before it answers the next
     request, so that whatever changed before a picture was taken waits here when the picture comes. A window counts with
-    the whole of its rectangle, frame included, also where it is see-through.
+    the whole of its rectangle, frame included, also where it is see-through. A compositor draws later than that, and
+    lets windows fade: where one runs, what covered the window stays covered for `LINGER_S` more, and the whole of a
+    window that was moved.
     """
 
     def __init__(self, window: Window) -> None:
@@ -31,13 +35,24 @@ class X11Cover:
         self._listened: set[int] = set()
         self._processes = self._x.has_extension("X-Resource")
         self._of_client = ~self._x.display.info.resource_id_mask
+        self._compositor = self._x.get_atom(f"_NET_WM_CM_S{self._x.get_default_screen()}")
         self._view: View | None = None
+        """What `look` gives; None when it must be found out anew."""
+        self._found: View | None = None
+        """What was found last, without what lingers."""
+        self._lingering: list[tuple[float, View]] = []
+        """Until when which earlier views count."""
 
     def look(self) -> View:
         with gone_as_user_error(self._window.title):
             self._heed()
-            if self._view is None:
-                self._view = self._look()
+            if self._lingering and time.monotonic() >= self._lingering[0][0]:
+                self._view = None
+            while self._view is None:
+                try:
+                    self._view = self._with_what_lingers(self._look())
+                except GONE:
+                    self._target.get_geometry()  # the window itself is gone; else it was a frame, and there is another
             return self._view
 
     def holds(self, view: View) -> bool:
@@ -51,8 +66,23 @@ class X11Cover:
 
     def _heed(self) -> None:
         while self._x.pending_events():
-            if self._x.next_event().type in _CHANGES:
+            event = self._x.next_event()
+            if event.type in _CHANGES:
                 self._view = None
+            if event.type == X.DestroyNotify:
+                self._listened.discard(event.window.id)  # another one may get its number
+
+    def _with_what_lingers(self, found: View) -> View:
+        now = time.monotonic()
+        before, self._found = self._found, found
+        self._lingering = [(until, view) for until, view in self._lingering if until > now]
+        if before not in (None, found) and self._x.get_selection_owner(self._compositor) != X.NONE:
+            self._lingering.append((now + LINGER_S, before))
+        views = [found, *(view for _, view in self._lingering)]
+        if any(view.window != found.window for view in views):
+            return View(found.window, ((0, 0, found.window.width, found.window.height),))
+        boxes = dict.fromkeys(box for view in views for box in view.covered)
+        return View(found.window, tuple(boxes), tuple(dict.fromkeys(title for view in views for title in view.by)))
 
     def _look(self) -> View:
         path = self._path()

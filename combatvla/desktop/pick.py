@@ -11,6 +11,9 @@ from Xlib import XK, X, Xatom, Xcursorfont
 from combatvla.desktop.x11 import GONE, LOST, connect
 from combatvla.errors import UserError
 
+HELD_S = 1.0
+"""For so long the pointer may be another program's."""
+
 
 def pick(timeout_s: float) -> int | None:
     """The id of the window that is clicked on; None when Escape or the right button is pressed, or no program's window
@@ -24,7 +27,11 @@ def pick(timeout_s: float) -> int | None:
         )
         mask = X.ButtonPressMask | X.ButtonReleaseMask
         how = (X.GrabModeAsync, X.GrabModeAsync)
-        if root.grab_pointer(False, mask, *how, X.NONE, cross, X.CurrentTime) != X.GrabSuccess:
+        patience = time.monotonic() + HELD_S
+        while root.grab_pointer(False, mask, *how, X.NONE, cross, X.CurrentTime) != X.GrabSuccess:
+            if time.monotonic() < patience:  # a menu that is just closing
+                time.sleep(0.02)
+                continue
             raise UserError(
                 "the pointer is held by another program, so no window can be clicked on: let the game go of it (its "
                 "menu often does), or name the window with --title or --pid"

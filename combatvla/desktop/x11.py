@@ -112,6 +112,8 @@ class X11Desktop:
         self.note = XWAYLAND if is_xwayland(self._display) else ""
         if self._root.get_full_property(self._net_clients, Xatom.WINDOW) is None:
             self._display.close()
+            if self.note:
+                raise UserError(self.note)
             raise UserError(
                 f"the display {os.environ['DISPLAY']} has no window manager, so it cannot be told which window has the "
                 "focus: start one there (for example `openbox &`)"

@@ -164,6 +164,12 @@ def profile_names() -> list[str]:
     return sorted(p.name.removesuffix(".yaml") for p in resources.files(__name__).iterdir() if p.name.endswith(".yaml"))
 
 
+def profile_for(title: str) -> str | None:
+    """The name of the shipped profile that a window of this title fits; of several the one that says most of it."""
+    fitting = [(len(p.title), p.name) for p in map(load_profile, profile_names()) if title.startswith(p.title)]
+    return max(fitting)[1] if fitting else None
+
+
 def load_profile(name_or_path: str) -> GameProfile:
     """A shipped profile by name, or one from a `.yaml` path. `UserError` when it is unknown or malformed."""
     if name_or_path in profile_names():

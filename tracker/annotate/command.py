@@ -13,7 +13,7 @@ import tyro
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile
+from combatvla.profiles import GameProfile
 from tracker.align import Alignment, AlignOptions, samples
 from tracker.annotate.annotator import Annotator, Dropped, plan_text
 from tracker.append import Appender
@@ -148,7 +148,7 @@ def main(argv: list[str]) -> int:
     if args.limit < 0:
         raise UserError(f"--limit is a number of samples, got {args.limit}")
     opened = [Session(folder) for folder in args.sessions]
-    games = [load_profile(args.game or session.info.game) for session in opened]
+    games = [session.profile(args.game) for session in opened]
     annotator = _annotator(args)
     for session, profile in zip(opened, games, strict=True):
         annotator.check(session, profile)

@@ -12,7 +12,6 @@ import tyro
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
-from combatvla.profiles import load_profile
 from tracker.align import Alignment
 from tracker.annotate.truth import TruthTrack
 from tracker.dataset import Row, write_rows
@@ -68,7 +67,7 @@ def main(argv: list[str]) -> int:
         for session in track(opened, "aligning", console=console, transient=True):
             log = args.truth or session.folder / "truth.jsonl"
             truth = TruthTrack(log) if args.truth or log.is_file() else None
-            yield from rows(session, load_profile(args.game or session.info.game), args, truth, counts)
+            yield from rows(session, session.profile(args.game), args, truth, counts)
 
     write_rows(args.out, all_rows())
     table = Table("begins with", "samples")
