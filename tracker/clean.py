@@ -34,15 +34,11 @@ FLAGGED, IDLE, MENU, REPEATED = "flagged", "idle", "no fight on the screen", "re
 
 
 @dataclass(kw_only=True)
-class CleanOptions:
-    """What is left out of the samples."""
+class CleanTimes:
+    """What is left out of the samples, whatever their pictures show."""
 
     keep_idle: float = 0.2
     """Of the samples in which nothing has been pressed for a second or longer, this share is kept (0 to 1)."""
-    keep_menus: bool = False
-    """Keeps samples whose picture shows no HUD, or how the fight ended (profiles without HUD bars always do)."""
-    keep_repeated: bool = False
-    """Keeps samples of the same plan on almost the same picture as the one before."""
     keep_flagged: bool = False
     """Keeps samples that touch a span flagged in `tracker view`."""
 
@@ -50,6 +46,16 @@ class CleanOptions:
         """`UserError` for numbers that make no sense."""
         if not 0 <= self.keep_idle <= 1:
             raise UserError(f"--keep-idle is a share from 0 to 1, got {self.keep_idle:g}")
+
+
+@dataclass(kw_only=True)
+class CleanOptions(CleanTimes):
+    """What is left out of the samples."""
+
+    keep_menus: bool = False
+    """Keeps samples whose picture shows no HUD, or how the fight ended (profiles without HUD bars always do)."""
+    keep_repeated: bool = False
+    """Keeps samples of the same plan on almost the same picture as the one before."""
 
 
 class Cleaner:

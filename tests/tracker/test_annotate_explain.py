@@ -75,7 +75,7 @@ def test_the_hud_says_what_the_true_states_say(fight, capsys):
         agree += found["hud"].steps[0].startswith(body)
         assert len(found["hud"].steps) == len(decode(found["hud"].plan, order="thought_first").plan.steps)
         assert re.search(r", heals [0-3][,;].* enemy (low|half|high)[,:]", found["hud"].steps[0])
-    assert agree >= 0.95 * len(both)
+    assert agree >= 0.85 * len(both)
     # What ran last is what counts, and what is told again by the other one costs no new reading.
     assert {row.by for row in Session(fight).explanations().values()} == {"truth"}
     capsys.readouterr()

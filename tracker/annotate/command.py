@@ -18,13 +18,13 @@ from tracker.align import Alignment, AlignOptions, samples
 from tracker.annotate.annotator import Annotator, Dropped, plan_text
 from tracker.append import Appender
 from tracker.balance import added, histogram
-from tracker.clean import Cleaner, CleanOptions
+from tracker.clean import Cleaner, CleanOptions, CleanTimes
 from tracker.rows import EXPLANATIONS
 from tracker.session import Session, read_rows
 
 
 @dataclass(kw_only=True)
-class Args(AlignOptions, CleanOptions):
+class Args(AlignOptions, CleanTimes):
     """Says of each recorded action why it was right, in a sentence a step, and keeps that in the session.
 
     For example:
@@ -43,8 +43,8 @@ class Args(AlignOptions, CleanOptions):
     sessions: tyro.conf.Positional[list[Path]]
     """Folders made by `combatvla tracker record` or `combatvla tracker demonstrate`."""
     by: Literal["truth", "hud", "vlm"]
-    """truth: the Arena's own log; hud: the bars on the picture, where the profile says where they are; vlm: a
-    vision-language model at an OpenAI-compatible server."""
+    """truth: the Arena's own log; hud: the bars on the picture, where the profile names them; vlm: a model at an
+    OpenAI-compatible server."""
     game: str | None = None
     """Another profile than the one a session was recorded with (name or path)."""
     truth: Path | None = None
@@ -103,7 +103,9 @@ def explain_session(
 ) -> Iterator[tuple[int, int]]:
     """Explains a session's samples, `limit` at most, and writes each explanation as it comes. Gives how many are done
     and how many there are."""
-    found = Cleaner(session, profile, options, report.left_out).by_time(samples(session, profile, options, Alignment()))
+    cleaning = CleanOptions(keep_idle=options.keep_idle, keep_flagged=options.keep_flagged)
+    cleaner = Cleaner(session, profile, cleaning, report.left_out)
+    found = cleaner.by_time(samples(session, profile, options, Alignment()))
     path = session.folder / "explanations.jsonl"
     known, newest = {}, {}
     for row in read_rows(path, EXPLANATIONS) if path.is_file() else ():
@@ -171,9 +173,10 @@ def main(argv: list[str]) -> int:
         lines += [(f"not exported: {why}", n) for why, n in sorted(report.left_out.items(), key=lambda i: -i[1])]
         lines += list(annotator.figures().items())
         table(f"by {report.by}", ("", "samples"), lines)
-        total = max(1, sum(report.actions.values()))
+        total = sum(report.actions.values())
         by_share = sorted(report.actions.items(), key=lambda i: -i[1])
-        table("balance", ("begins with", "samples", "share"), [(a, n, f"{n / total:.1%}") for a, n in by_share])
+        if total:
+            table("balance", ("begins with", "samples", "share"), [(a, n, f"{n / total:.1%}") for a, n in by_share])
     emit({**asdict(report), **annotator.figures()}, as_json=args.json)
     return 0
 

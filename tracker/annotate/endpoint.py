@@ -47,12 +47,16 @@ def checked_url(url: str, insecure_http: bool = False) -> str:
     """`url` without its last slash. `UserError` unless it is https, or http to this machine (or `insecure_http`)."""
     try:
         parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError) as error:
-        raise UserError(f"--url is no address: expected one like http://127.0.0.1:8000/v1, got {url!r}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
-        raise UserError(f"--url is no address of a server: expected one like http://127.0.0.1:8000/v1, got {url!r}")
-    if parsed.userinfo:
-        raise UserError("--url holds a password: put it into an environment variable and name that in --key-env")
+    except (httpx2.InvalidURL, ValueError):
+        parsed = httpx2.URL("")
+    # The address is not shown: it may hold what is secret.
+    if parsed.userinfo or parsed.query or parsed.fragment:
+        raise UserError(
+            "--url holds a password or a query: expected only the address up to /v1; a key goes into an environment "
+            "variable that --key-env names"
+        )
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise UserError("--url is no address of a server: expected one like http://127.0.0.1:8000/v1")
     if parsed.scheme == "http" and not _is_here(parsed.host) and not insecure_http:
         raise UserError(
             f"--url would send your pictures and key unencrypted to {parsed.host}: use https, or say --insecure-http"
