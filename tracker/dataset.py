@@ -122,7 +122,9 @@ def encode_png(pixels: np.ndarray) -> bytes:
     """`uint8[H, W, 3]` RGB as a PNG file (fast, lossless)."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ValueError(f"expected uint8[H, W, 3], got {pixels.dtype}{list(pixels.shape)}")
-    ok, data = cv2.imencode(".png", pixels[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    # Of OpenCV's ways the quickest, and no larger for pictures of games.
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    ok, data = cv2.imencode(".png", pixels[:, :, ::-1], how)
     assert ok, "OpenCV could not encode a PNG"
     return data.tobytes()
 

@@ -90,9 +90,10 @@ def part_rows(
     pictures: dict[int, bytes] = {}
     for row, picture in session.decoded(threads):
         i = position[row.index]
-        if i in needed:
-            pixels = session.rgb(row, picture)
-            pictures[i] = encode_png(spec.prepare(pixels))
+        if i not in needed:
+            continue
+        pixels = session.rgb(row, picture)
+        pictures[i] = encode_png(spec.prepare(pixels))
         while waiting and waiting[-1].frames[-1] <= i:
             sample = waiting.pop()
             if not all(j in pictures for j in sample.frames):

@@ -1,9 +1,9 @@
 """From one video of a session to the episodes of a LeRobot dataset: its packets, as they are, at even times.
 
 LeRobot wants frame `n` of an episode at exactly `n / fps`, a recording has the times at which its pictures were taken.
-So an episode ends where the two would be more than `MOST_ERROR_MS` apart (a picture is missing, or the game was slower),
-and each frame's real time stands in the column `t_ns`. An episode also ends with the video, with the window's focus, at
-a pause and at a flagged span. Nothing is encoded again: pictures stay as they were recorded.
+So an episode ends where the two would be more than `MOST_ERROR_MS` apart (pictures are missing, or the pace was
+another), and each frame's real time stands in the column `t_ns`. An episode also ends with the video, with the window's
+focus, at a pause and at a flagged span. Nothing is encoded again: pictures stay as they were recorded.
 
 A picture depends on those before it, back to a keyframe. Behind a flagged span an episode can therefore begin only at
 the next keyframe, two seconds later at most: nothing of what was flagged is copied.

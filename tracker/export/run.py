@@ -149,8 +149,8 @@ def _write_part(task: _ChatTask) -> _ChatDone:
 
 
 def to_chat(found: Sequence[Source], options: ChatOptions, truth: Path | None, out: Path, jobs: int, note) -> Exported:
-    """Chat rows: the training shards in `out`, those for validation in `out/validation`. `UserError` when nothing can be
-    read or written; whole shards stay."""
+    """Chat rows: the training shards in `out`, those for validation in `out/validation`. `UserError` when nothing can
+    be read or written; whole shards stay."""
     run = _Run(found, note)
     of_each = [Alignment() for _ in found]
 
