@@ -41,9 +41,15 @@ def _mend(folder: Path, out: Path) -> None:
     assert cli.run(["tracker", "check", str(folder)]) in (0, 1), "what was mended can be read"
 
 
+def _export(folder: Path, out: Path, to: str) -> None:
+    cli.run(["tracker", "export", str(folder), "--out", str(out), "--to", to, "--jobs", "1"])
+
+
 READERS: dict[str, Callable[[Path, Path], object]] = {
     "check": lambda folder, out: cli.run(["tracker", "check", str(folder), "--json"]),
-    "export": lambda folder, out: cli.run(["tracker", "export", str(folder), "--out", str(out / "chat")]),
+    "export": lambda folder, out: _export(folder, out / "chat", "chat"),
+    "export --to lerobot": lambda folder, out: _export(folder, out / "lerobot", "lerobot"),
+    "export --to srt": lambda folder, out: _export(folder, out / "srt", "srt"),
     "mend": _mend,  # the last one: it changes the session
 }
 """Each is called with the session's folder and an empty one for what it writes."""

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice
 from typing import TypeVar
 
 from combatvla.errors import UserError
@@ -24,10 +25,13 @@ def cores() -> int:
 def in_order(
     work: Callable[[TaskT], ResultT], tasks: Iterable[TaskT], jobs: int, peaks: dict[int, float]
 ) -> Iterator[ResultT]:
-    """`work` of each task, in order, by `jobs` processes (1: by this one). Only few tasks are asked for ahead of the
-    results. What `work` raises is raised here. `peaks`: the most memory of each process, by its id, is put into it.
+    """`work` of each task, in order, by `jobs` processes (1, or a single task: by this one). Only few tasks are asked for
+    ahead of the results. What `work` raises is raised here. `peaks`: the most memory of each process, by its id, is put into it.
     `UserError` when a process was killed."""
-    if jobs == 1:
+    ahead = iter(tasks)
+    first = list(islice(ahead, 2))
+    tasks = chain(first, ahead)
+    if jobs == 1 or len(first) < 2:
         for task in tasks:
             result = work(task)
             peaks[os.getpid()] = peak_mb()
