@@ -108,6 +108,16 @@ class Alignment:
     actions: dict[str, int] = field(default_factory=dict)
     """How many samples begin with which action."""
 
+    def add(self, other: Alignment) -> None:
+        """Counts what `other` counted, too."""
+        for name, found in vars(other).items():
+            mine = getattr(self, name)
+            if isinstance(found, int):
+                setattr(self, name, mine + found)
+            else:
+                for key, number in found.items():
+                    mine[key] = mine.get(key, 0) + number
+
 
 def intervals(events: Sequence[EventRow], profile: GameProfile, end_ns: int) -> list[Interval]:
     """One interval a press of a key of the profile, in order of their starts. A key that is never released is held
@@ -287,6 +297,7 @@ def samples(session: Session, profile: GameProfile, options: AlignOptions, count
     pressed = intervals(session.events, profile, times[-1])
     starts = [i.start_ns for i in pressed]
     found: list[Sample] = []
+    plans: dict[Plan, Plan] = {}  # ten hours have some 300,000 samples, and few different plans
     held: list[Interval] = []  # on from the stretch before
     done = told = 0
     for first, last, since_ns in stretches(session):
@@ -303,6 +314,6 @@ def samples(session: Session, profile: GameProfile, options: AlignOptions, count
                 continue
             plan = plan_at(cut, index, t_ns, options.horizon_ms)
             window = window_of(times, newest, options.frames, options.frame_gap_ms, first)
-            found.append(Sample(t_ns, plan, window))
+            found.append(Sample(t_ns, plans.setdefault(plan, plan), window))
     counts.without_picture += len(pressed) - told  # pressed where nothing was recorded
     return sorted(found, key=lambda s: (s.frames[-1], s.t_ns))

@@ -44,9 +44,15 @@ def _mend(folder: Path, out: Path) -> None:
     assert cli.run(["tracker", "check", str(folder)]) in (0, 1), "what was mended can be read"
 
 
+def _export(folder: Path, out: Path, to: str) -> None:
+    cli.run(["tracker", "export", str(folder), "--out", str(out), "--to", to, "--jobs", "1"])
+
+
 READERS: dict[str, Callable[[Path, Path], object]] = {
     "check": lambda folder, out: cli.run(["tracker", "check", str(folder), "--json"]),
-    "export": lambda folder, out: cli.run(["tracker", "export", str(folder), "--out", str(out / "chat")]),
+    "export": lambda folder, out: _export(folder, out / "chat", "chat"),
+    "export --to lerobot": lambda folder, out: _export(folder, out / "lerobot", "lerobot"),
+    "export --to srt": lambda folder, out: _export(folder, out / "srt", "srt"),
     "balance": lambda folder, out: cli.run(["tracker", "balance", str(folder), "--json"]),
     "explain by truth": lambda folder, out: cli.run(["tracker", "explain", str(folder), "--by", "truth"]),
     "explain by hud": lambda folder, out: cli.run(["tracker", "explain", str(folder), "--by", "hud"]),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import numpy as np
 
 from combatvla.aot import AoT, encode
 from combatvla.profiles import GameProfile
@@ -34,21 +37,63 @@ class ChatOptions(AlignOptions, CleanOptions):
     """Height of the pictures; a multiple of 28."""
 
 
+class Part(NamedTuple):
+    """The samples whose newest picture is in one video of a session: what is exported at a time. Where the samples are
+    cut into parts does not depend on how many are exported at once, and so neither does what comes out."""
+
+    session: Session
+    """With the frames alone that the samples need (`Session.part`)."""
+    samples: list[Sample]
+    """Their pictures are places in the frames of `session`."""
+
+
 def rows(
     session: Session, profile: GameProfile, options: ChatOptions, truth: TruthTrack | None, counts: Alignment
 ) -> Iterator[Row]:
     """The session's samples as chat rows. One pass through the video; only the pictures that a coming sample still
     needs are kept, prepared as the model sees them."""
-    spec = FrameSpec(options.width, options.height)
-    cleaner, told = Cleaner(session, profile, options, counts.left_out), session.explanations()
-    waiting = list(reversed(cleaner.by_time(samples(session, profile, options, counts))))
+    for part in parts(session, profile, options, counts):
+        yield from part_rows(part, profile, options, truth, counts)
+
+
+def parts(session: Session, profile: GameProfile, options: ChatOptions, counts: Alignment) -> Iterator[Part]:
+    """The session's samples, video by video."""
+    cleaner = Cleaner(session, profile, options, counts.left_out)
+    waiting = cleaner.by_time(samples(session, profile, options, counts))
+    ends = np.searchsorted(session.frames.segment, np.arange(len(session.segments)), side="right").tolist()
+    begin = 0
+    for end in ends:
+        stop = bisect.bisect_left(waiting, end, lo=begin, key=lambda s: s.frames[-1])
+        if found := waiting[begin:stop]:
+            first = min(s.frames[0] for s in found)
+            some = [s._replace(frames=tuple(i - first for i in s.frames)) for s in found]
+            yield Part(session.part(first, found[-1].frames[-1] + 1), some)
+        begin = stop
+
+
+def part_rows(
+    part: Part,
+    profile: GameProfile,
+    options: ChatOptions,
+    truth: TruthTrack | None,
+    counts: Alignment,
+    threads: int = 0,
+) -> Iterator[Row]:
+    """As `rows`. Pictures that no sample needs are decoded, but not converted."""
+    spec, session = FrameSpec(options.width, options.height), part.session
+    cleaner = Cleaner(session, profile, options, counts.left_out)
+    decided = [s.t_ns for s in part.samples]
+    told = session.explanations(min(decided), max(decided) + 1)
+    waiting = list(reversed(part.samples))
     needed = {i for s in waiting for i in s.frames}
     position = {index: i for i, index in enumerate(session.frames.index.tolist())}
     pictures: dict[int, bytes] = {}
-    for row, pixels in session.pictures():
+    for row, picture in session.decoded(threads):
         i = position[row.index]
-        if i in needed:
-            pictures[i] = encode_png(spec.prepare(pixels))
+        if i not in needed:
+            continue
+        pixels = session.rgb(row, picture)
+        pictures[i] = encode_png(spec.prepare(pixels))
         while waiting and waiting[-1].frames[-1] <= i:
             sample = waiting.pop()
             if not all(j in pictures for j in sample.frames):
@@ -72,7 +117,7 @@ def rows(
                 plan=plan_text(sample.plan),
             )
         oldest_ns = row.t_ns - ((options.frames - 1) * options.frame_gap_ms + LATE_MS) * MS
-        for j in [j for j in pictures if session.frames[j].t_ns < oldest_ns]:
+        for j in [j for j in pictures if session.frames.t_ns[j] < oldest_ns]:
             del pictures[j]  # no coming sample looks back that far
     counts.without_picture += len(waiting)  # the torn end of a killed recording
 
