@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from combatvla.actions import Action
 from combatvla.arguments import parse, parse_size
@@ -30,18 +30,25 @@ WARM_S = 2.0
 
 @dataclass
 class Args:
-    """Measures what recording costs: dropped pictures, their pace, and processor time beside a plain loop.
+    """Measures what recording costs: dropped pictures, their pace, and processor time beside a plain loop. Or how fast
+    a long recording is exported.
 
     For example:
 
         combatvla tracker bench
         combatvla tracker bench --seconds 30 --json
         combatvla tracker bench --size 1920x1080 --fps 30
+        combatvla tracker bench --what export --hours 0.5 --json
 
     A running Arena is recorded while keys are pressed in it, and in turns with that by a plain loop (mss, numpy, OpenCV
-    with mp4v). Leave the machine alone meanwhile.
+    with mp4v). Leave the machine alone meanwhile. Exported is a recording put together from a short one, in the same size
+    and pace, as chat rows and for LeRobot.
     """
 
+    what: Literal["record", "export"] = "record"
+    """What is measured."""
+    hours: float = 10.0
+    """export: the length of the recording."""
     seconds: float = 300.0
     """How long our recorder records, in all."""
     size: str = "1280x720"
@@ -182,8 +189,22 @@ def measure(args: Args) -> dict[str, Any]:
     }
 
 
+def _bench_export(args: Args) -> int:
+    from tracker.export.bench import measure as measure_export
+
+    if args.hours <= 0:
+        raise UserError(f"--hours: expected more than 0, got {args.hours:g}")
+    figures = measure_export(args.hours, fps=args.fps, size=parse_size(args.size))
+    rows = [[name.replace("_", " "), value] for name, value in figures.items()]
+    table(f"exporting {figures['hours']:g} h of {args.size} at {args.fps}", ["figure", "value"], rows)
+    emit(figures, as_json=args.json)
+    return 0
+
+
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "tracker bench")
+    if args.what == "export":
+        return _bench_export(args)
     if args.seconds < 3 * args.turns or args.turns < 1:
         raise UserError(f"--seconds: expected at least 3 a turn, got {args.seconds:g} in {args.turns} turns")
     figures = measure(args)

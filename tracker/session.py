@@ -152,12 +152,7 @@ class Session:
     def profile(self, game: str | None = None) -> GameProfile:
         """The profile of the game that was recorded, or of `game` (a name or a path) where that is given. `UserError`
         when there is none."""
-        if not (game or self.info.game):
-            raise UserError(
-                f"{self.folder} was recorded without a game's profile: name one with --game (a name, or the path of a "
-                ".yaml file; docs/window.md says how to write one)"
-            )
-        return load_profile(game or self.info.game)
+        return profile_of(self.folder, self.info, game)
 
     @property
     def name(self) -> str:
@@ -226,6 +221,16 @@ class Session:
                         return
             except (IndexError, TypeError, av.FFmpegError):
                 return  # the torn end of a killed recording, or no video
+
+
+def profile_of(folder: Path, info: SessionInfo, game: str | None = None) -> GameProfile:
+    """What `Session.profile` gives, for a session that is not read yet."""
+    if not (game or info.game):
+        raise UserError(
+            f"{folder} was recorded without a game's profile: name one with --game (a name, or the path of a .yaml "
+            "file; docs/window.md says how to write one)"
+        )
+    return load_profile(game or info.game)
 
 
 def read_info(folder: Path) -> SessionInfo:

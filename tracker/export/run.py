@@ -14,7 +14,7 @@ from typing import Any
 
 from combatvla.actions import Action
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile
+from combatvla.profiles import GameProfile
 from tracker.align import Alignment, intervals
 from tracker.annotate.truth import TruthTrack
 from tracker.dataset import cannot_write, new_dataset, shard_name, write_empty, write_shards
@@ -23,7 +23,7 @@ from tracker.export.chat import ChatOptions, Part, part_rows, parts
 from tracker.export.episodes import Look, Piece, copy_piece, pieces
 from tracker.export.lerobot import Writer
 from tracker.export.pool import in_order, peak_mb
-from tracker.session import Session, read_info
+from tracker.session import Session, profile_of, read_info
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Exported:
 
 def sources(folders: Sequence[Path], game: str | None, validation_share: float) -> list[Source]:
     """The sessions with their profiles and splits. `UserError` for what is no session, before any work."""
-    found = [Source(folder, load_profile(game or read_info(folder).game)) for folder in folders]
+    found = [Source(folder, profile_of(folder, read_info(folder), game)) for folder in folders]
     splits = splits_of([source.name for source in found], validation_share if len(found) > 1 else 0.0)
     for source in found:
         source.split = splits[source.name]
