@@ -41,8 +41,8 @@ class Args:
         combatvla tracker bench --what export --hours 0.5 --json
 
     A running Arena is recorded while keys are pressed in it, and in turns with that by a plain loop (mss, numpy, OpenCV
-    with mp4v). Leave the machine alone meanwhile. Exported is a recording put together from a short one, in the same size
-    and pace, as chat rows and for LeRobot.
+    with mp4v). Leave the machine alone meanwhile. Exported is a long recording put together from a short one, of the
+    same size and pace, as chat rows and for LeRobot.
     """
 
     what: Literal["record", "export"] = "record"
