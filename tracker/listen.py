@@ -149,25 +149,24 @@ class InputListener:
         if dx or dy:
             self._on_event(LookRow(t_ns=t_ns, dx=dx, dy=dy))
 
-    def _scroll(self, x: int, y: int, dx: int, dy: int) -> None:
+    def _scroll(self, t_ns: int, x: int, y: int, dx: int, dy: int) -> None:
         with self._lock:
-            t_ns = time.monotonic_ns()
             if self._focused() and self._over(x, y) and not self.muted:
                 self.last_ns = t_ns
                 self._on_event(ScrollRow(t_ns=t_ns, dx=int(dx), dy=int(dy)))
 
     # -- keys and buttons ------------------------------------------------------------------------------------
 
-    def _key_down(self, key: keyboard.Key | keyboard.KeyCode | None) -> None:
-        self._change(time.monotonic_ns(), "key", self._name(key), True)
+    def _key_down(self, t_ns: int, key: keyboard.Key | keyboard.KeyCode | None) -> None:
+        self._change(t_ns, "key", self._name(key), True)
 
-    def _key_up(self, key: keyboard.Key | keyboard.KeyCode | None) -> None:
-        self._change(time.monotonic_ns(), "key", self._name(key), False)
+    def _key_up(self, t_ns: int, key: keyboard.Key | keyboard.KeyCode | None) -> None:
+        self._change(t_ns, "key", self._name(key), False)
 
-    def _click(self, x: int, y: int, button: mouse.Button, pressed: bool) -> None:
+    def _click(self, t_ns: int, x: int, y: int, button: mouse.Button, pressed: bool) -> None:
         known = button in (mouse.Button.left, mouse.Button.middle, mouse.Button.right)
         if known and (self._over(x, y) or not pressed):
-            self._change(time.monotonic_ns(), "button", f"mouse_{button.name}", pressed)
+            self._change(t_ns, "button", f"mouse_{button.name}", pressed)
 
     def _change(self, t_ns: int, kind: str, key: str, down: bool) -> None:
         hotkey = None

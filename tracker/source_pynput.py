@@ -7,6 +7,7 @@ mouse's own motion (`on_look`) is absent there: pynput tells where the pointer i
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +25,8 @@ class PynputSource:
     def __init__(
         self,
         *,
-        on_press: Callable[[Any], None],
-        on_release: Callable[[Any], None],
+        on_press: Callable[[int, Any], None],
+        on_release: Callable[[int, Any], None],
         on_click: Callable[..., None],
         on_scroll: Callable[..., None],
         on_move: Callable[[int, int], None] | None = None,
@@ -33,8 +34,15 @@ class PynputSource:
     ) -> None:
         moved = {"on_move": on_move} if on_move is not None else {}
         self._listeners = (
-            keyboard.Listener(on_press=on_press, on_release=on_release),
-            mouse.Listener(on_click=on_click, on_scroll=on_scroll, **moved),
+            keyboard.Listener(
+                on_press=lambda key: on_press(time.monotonic_ns(), key),
+                on_release=lambda key: on_release(time.monotonic_ns(), key),
+            ),
+            mouse.Listener(
+                on_click=lambda *what: on_click(time.monotonic_ns(), *what[:4]),
+                on_scroll=lambda *what: on_scroll(time.monotonic_ns(), *what[:4]),
+                **moved,
+            ),
         )
         for listener in self._listeners:
             listener.start()

@@ -11,6 +11,7 @@ from Xlib import XK, X
 from combatvla.desktop.x11 import LOST, connect
 from combatvla.errors import UserError
 from tracker.rawmouse import RawMouse
+from tracker.server_clock import ServerClock
 
 
 class _Ending:
@@ -33,24 +34,38 @@ class _Ending:
             pass
 
 
-class _Keyboard(_Ending, keyboard.Listener):
+class _Dated(_Ending):
+    """Keeps when that happened which the callbacks are told of."""
+
+    def __init__(self, clock: ServerClock, **callbacks: Callable[..., None]) -> None:
+        self._clock = clock
+        self.t_ns = 0
+        super().__init__(**callbacks)
+
+    def _handle_message(self, display, event, injected) -> None:
+        self.t_ns = self._clock.moment_ns(event.time)
+        super()._handle_message(display, event, injected)
+
+
+class _Keyboard(_Dated, keyboard.Listener):
     pass
 
 
-class _Mouse(_Ending, mouse.Listener):
+class _Mouse(_Dated, mouse.Listener):
     pass
 
 
 class X11Source:
     """Calls what it is given, from threads of its own, until it is closed: the keyboard's and the mouse's callbacks as
-    pynput has them, and `on_look(dx, dy)` with the mouse's own motion. `UserError` when the display lacks an extension.
+    pynput has them, those of keys, buttons and the wheel with the time (`time.monotonic_ns`) before the rest, and
+    `on_look(dx, dy)` with the mouse's own motion. `UserError` when the display lacks an extension.
     """
 
     def __init__(
         self,
         *,
-        on_press: Callable[[Any], None],
-        on_release: Callable[[Any], None],
+        on_press: Callable[[int, Any], None],
+        on_release: Callable[[int, Any], None],
         on_click: Callable[..., None],
         on_scroll: Callable[..., None],
         on_move: Callable[[int, int], None] | None = None,
@@ -62,10 +77,19 @@ class X11Source:
             self._keyboard_map.close()
             raise UserError("the keys cannot be listened to: this display lacks the RECORD extension of X11")
         moved = {"on_move": on_move} if on_move is not None else {}
-        self._listeners = (
-            _Keyboard(on_press=on_press, on_release=on_release),
-            _Mouse(on_click=on_click, on_scroll=on_scroll, **moved),
+        clock = ServerClock(self._keyboard_map)
+        keys = _Keyboard(
+            clock,
+            on_press=lambda key: on_press(keys.t_ns, key),
+            on_release=lambda key: on_release(keys.t_ns, key),
         )
+        pointer = _Mouse(
+            clock,
+            on_click=lambda *what: on_click(pointer.t_ns, *what[:4]),
+            on_scroll=lambda *what: on_scroll(pointer.t_ns, *what[:4]),
+            **moved,
+        )
+        self._listeners = (keys, pointer)
         self._raw = RawMouse(on_look) if on_look is not None else None
         for listener in self._listeners:
             listener.start()

@@ -92,7 +92,8 @@ def vizdoom_game(desktop: Desktop, folder: Path) -> Iterator[Game]:
         cwd=folder,  # it writes its settings where it is started
     )
     truth = TruthReader(
-        game.stdout, lambda line: Tic(line["t_ns"], line["end_ns"], frozenset(console[key][0] for key in line["down"]))
+        lambda: game.stdout,
+        lambda line: Tic(line["t_ns"], line["end_ns"], frozenset(console[key][0] for key in line["down"])),
     )
     with _ending(game, truth, lambda: game.stdin.close()):
         window = desktop.find_window(profile, wait_s=60)
@@ -110,7 +111,8 @@ def arena_game(desktop: Desktop, folder: Path) -> Iterator[Game]:
     command = [sys.executable, "-m", *shlex.split(profile.start), "--size", "640x360", "--plain", "--mute"]
     game = subprocess.Popen([*command, "--log", str(log)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     truth = TruthReader(
-        log.open(encoding="utf-8"), lambda line: Tic(line["t_ns"], line["t_ns"], frozenset(map(Action, line["held"])))
+        lambda: log.open(encoding="utf-8"),
+        lambda line: Tic(line["t_ns"], line["t_ns"], frozenset(map(Action, line["held"]))),
     )
     with _ending(game, truth, game.terminate):
         window = desktop.find_window(profile, wait_s=60, pid=game.pid)

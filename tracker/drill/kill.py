@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from combatvla.actions import Action
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.errors import UserError
+from combatvla.profiles import load_profile
 from combatvla.report import Advance, percentile
 from tracker.align import MS
 from tracker.bench import running_game
@@ -79,7 +80,7 @@ def look(folder: Path, sent: Sequence[Change], keys: dict[Action, str], killed_n
 
 
 @contextmanager
-def pressing(injector: GuardedInjector, actions: Sequence[Action], seed: int):
+def pressing(injector: GuardedInjector, actions: Sequence[Action], seed: int) -> Iterator[Presser]:
     """Presses keys meanwhile, at the pace of the clock."""
     began, stop = time.monotonic(), threading.Event()
     lanes = [[a for a in lane if a in actions] for lane in LANES]
@@ -106,8 +107,6 @@ def measure_kills(kills: int, seed: int, folder: Path, advance: Advance) -> dict
     rng = random.Random(seed)
     found: list[Left] = []
     with running_game((640, 360)) as (desktop, window):
-        from combatvla.profiles import load_profile
-
         profile = load_profile("arena")
         with GuardedInjector(desktop, window, profile, armed=True) as injector:
             for i in range(kills):

@@ -71,9 +71,11 @@ class Presser:
                 ready = [lane for lane in lanes if lane.due_ns is not None and now >= lane.due_ns]
                 for lane in ready:
                     lane.held = None if lane.held else rng.choice(list(lane.actions))
-                    lane.until, lane.due_ns = tic + rng.randint(*(self.hold if lane.held else self.rest)), None
                 if ready:
                     self._send(frozenset(lane.held for lane in lanes if lane.held))
+                tic = self.tics()  # to send may have taken long
+                for lane in ready:
+                    lane.until, lane.due_ns = tic + rng.randint(*(self.hold if lane.held else self.rest)), None
         finally:
             self._send(frozenset())
 

@@ -44,11 +44,12 @@ class Run(NamedTuple):
 
 
 class TruthReader:
-    """Reads the lines of a game's log as they come, in a thread of its own."""
+    """Reads the lines of a game's log as they come, in a thread of its own, which also opens it: a pipe opens when the
+    game has opened it too."""
 
-    def __init__(self, stream: TextIO, parse: Callable[[dict[str, Any]], Tic]) -> None:
+    def __init__(self, opened: Callable[[], TextIO], parse: Callable[[dict[str, Any]], Tic]) -> None:
         self.tics: list[Tic] = []
-        self._stream, self._parse = stream, parse
+        self._opened, self._parse = opened, parse
         self._thread = threading.Thread(target=self._read, name="truth", daemon=True)
         self._thread.start()
 
@@ -56,7 +57,7 @@ class TruthReader:
         return len(self.tics)
 
     def wait_for_first(self, seconds: float = 60.0) -> None:
-        """Until the game runs. `UserError` when it does not."""
+        """Waits until the game runs. `UserError` when it does not."""
         end = time.monotonic() + seconds
         while not self.tics:
             if time.monotonic() > end or not self._thread.is_alive():
@@ -72,9 +73,10 @@ class TruthReader:
         self._thread.join(10)
 
     def _read(self) -> None:
-        for line in self._stream:
-            if line.startswith("{") and line.endswith("\n"):
-                self.tics.append(self._parse(json.loads(line)))
+        with self._opened() as stream:
+            for line in stream:
+                if line.startswith("{") and line.endswith("\n"):
+                    self.tics.append(self._parse(json.loads(line)))
 
 
 def runs(tics: Iterable[Tic]) -> list[Run]:
