@@ -89,6 +89,8 @@ def _bar(bar: HudBar, pixels: np.ndarray) -> float:
 
 def _count(count: HudCount, pixels: np.ndarray) -> int:
     cut = _cut(count, pixels)
+    if cut.shape[1] < 3 * count.of:
+        return 0  # too small to be told
     lit, plate = _near(count.color, cut), None if count.back is None else _near(count.back, cut)
     rows = slice(lit.shape[0] // 3, -(lit.shape[0] // 3) or None)
     edges = np.linspace(0, lit.shape[1], 3 * count.of + 1).round().astype(int)
@@ -117,7 +119,7 @@ def _near(color: Rgb, pixels: np.ndarray) -> np.ndarray:
 def _cut(region: Region, pixels: np.ndarray) -> np.ndarray:
     """The pixels whose centres lie in the region; at least one."""
     height, width = pixels.shape[:2]
-    left, top = round(region.x * width), round(region.y * height)
+    left, top = min(width - 1, round(region.x * width)), min(height - 1, round(region.y * height))
     right, bottom = round((region.x + region.w) * width), round((region.y + region.h) * height)
     return pixels[top : max(top + 1, bottom), left : max(left + 1, right)]
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
+
+from combatvla.actions import MAX_STEPS, WAIT_PLAN
+from combatvla.aot import AoT
 
 VERSION = 2
 Nanoseconds = Annotated[int, Field(ge=0, lt=2**62)]
@@ -16,6 +19,18 @@ Side = Annotated[int, Field(gt=0, le=2**14)]
 """Of a picture, in pixels."""
 Whole = Annotated[int, Field(gt=-(2**31), lt=2**31)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+BY = r"^[A-Za-z0-9_:./@+ -]+$"
+"""What an annotator may be called: it is shown in tables."""
+
+
+def _sentence(text: str) -> str:
+    AoT(WAIT_PLAN, (text,))
+    return text
+
+
+Sentence = Annotated[str, Field(max_length=2000), AfterValidator(_sentence)]
 
 
 class SessionInfo(BaseModel):
@@ -164,9 +179,9 @@ class ExplanationRow:
     plan: str
     """The plan that is explained, as compact AoT text without explanations, thought first (`combatvla.aot.encode`):
     one for another plan does not count."""
-    steps: tuple[str, ...] = Field(min_length=1)
+    steps: tuple[Sentence, ...] = Field(min_length=1, max_length=MAX_STEPS)
     """One sentence a step, as `combatvla.aot.AoT` takes them."""
-    by: str
+    by: str = Field(pattern=BY, max_length=220)
     """The annotator: "truth", "hud", or "vlm:" and the model's name."""
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from combatvla.hud import HudReader, picture_of
-from combatvla.profiles import GameProfile
+from combatvla.profiles import GameProfile, load_profile
 from env.arena.fight import Fight
 from env.arena.render import Renderer
 from env.arena.state import RESULTS
@@ -118,6 +118,14 @@ def test_pips_are_counted():
             assert reader.read(pixels)["heals"] == lit
             assert reader.read(blend(pixels, (255, 255, 255), 0.15))["heals"] == lit
             assert reader.read(blend(pixels, (0, 0, 0), 0.15))["heals"] == lit
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (16, 9), (40, 300)])
+def test_in_a_picture_too_small_to_be_read_nothing_is(size):
+    for name in ("arena", "blade"):
+        read = HudReader(load_profile(name)).read(scene(*size))
+        assert read["heals"] == 0 and set(read) == set(load_profile(name).hud)
 
 
 def banner(text: str, color, width: int, height: int, seed: int = 0) -> np.ndarray:

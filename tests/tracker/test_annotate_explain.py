@@ -59,6 +59,30 @@ def test_an_explanation_of_another_plan_is_not_used(fight, tmp_path, capsys):
     assert figures(capsys)["explained_by"] == {}
 
 
+@pytest.mark.parametrize(
+    "damage", [{"steps": ["a <TRUNC> b"]}, {"steps": [" "]}, {"steps": []}, {"by": "[/red]"}, {"by": "\x1b[2J"}]
+)
+def test_a_foreign_line_is_named_and_not_used(fight, tmp_path, damage):
+    good = json.loads(line(ROW))
+    lines = [json.dumps(row) + "\n" for row in (good | damage, good)]
+    (fight / "explanations.jsonl").write_text("".join(lines))
+    for command in (["--by", "truth"], ["--out", str(tmp_path / "d")]):
+        with pytest.raises(UserError, match="explanations.jsonl is damaged at line 1"):
+            (explain if "--by" in command else export)([str(fight), *command])
+
+
+def test_a_line_with_a_sentence_too_few_is_not_used(fight, tmp_path, capsys):
+    explain([str(fight), "--by", "truth"])
+    path = fight / "explanations.jsonl"
+    rows = [json.loads(text) for text in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**row, "steps": [*row["steps"], "so"][:3]}) + "\n" for row in rows))
+    (fight / "truth.jsonl").unlink()
+    whole = sum(len(row["steps"]) == 3 for row in rows)
+    capsys.readouterr()
+    assert export([str(fight), "--out", str(tmp_path / "d"), "--json"]) == 0
+    assert figures(capsys)["explained"] <= whole < len(rows)
+
+
 def test_the_hud_says_what_the_true_states_say(fight, capsys):
     """The bars' words against the log's, moment by moment; a picture is some milliseconds older than its state."""
     for by in ("hud", "truth"):
@@ -174,6 +198,7 @@ def test_what_explain_refuses(fight, tmp_path, monkeypatch):
         ([str(fight), "--by", "vlm"], "needs --url"),
         ([str(fight), *vlm, "--key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY .* is not set"),
         ([str(fight), *vlm, "--parallel", "0"], "--parallel"),
+        ([str(fight), *vlm, "--model", "[red]"], "--model is a name"),
         ([str(fight), *vlm], "nobody answers at http://127.0.0.1:9/v1"),
     ):
         with pytest.raises(UserError, match=said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ from tracker.annotate.annotator import Annotator, Dropped, plan_text
 from tracker.append import Appender
 from tracker.balance import added, histogram
 from tracker.clean import Cleaner, CleanOptions, CleanTimes
-from tracker.rows import EXPLANATIONS
+from tracker.rows import BY, EXPLANATIONS
 from tracker.session import Session, read_rows
 
 
@@ -206,8 +207,8 @@ def _annotator(args: Args) -> Annotator:
 
     if not args.url or not args.model:
         raise UserError("--by vlm needs --url (like http://127.0.0.1:8000/v1) and --model (the model's name there)")
-    if len(args.model) > 200 or not args.model.isprintable():
-        raise UserError("--model is a name of at most 200 printable characters")
+    if len(args.model) > 200 or not re.fullmatch(BY, args.model):
+        raise UserError("--model is a name of at most 200 letters, digits, blanks and : . / @ + - _")
     if min(args.parallel, args.tries, args.picture_width) < 1 or args.timeout_s <= 0:
         raise UserError("--parallel, --tries and --picture-width start at 1, --timeout-s lies over 0")
     if args.per_minute < 0 or args.max_tokens < 0:

@@ -128,7 +128,7 @@ def _why(
     """A sentence a step: what `tracker explain` left in the session for this plan, else from the true state at `t_ns`
     where there is one, else what is done."""
     row = told.get(sample.t_ns)
-    if row is not None and row.plan == plan_text(sample.plan):
+    if row is not None and row.plan == plan_text(sample.plan) and len(row.steps) == len(sample.plan.steps):
         steps, by = row.steps, row.by
     else:
         state = truth.at(t_ns) if truth else None
