@@ -104,7 +104,7 @@ export class Keys {
     element.style.setProperty("--lit", lane.colour);
     element.append(svg("title", {}, `${laneWord(lane)} (${keyWord(key)})`));
     this.caps.set(lane, element);
-    const word = make("i", { title: keyWord(key) }, short(lane.name) || keyWord(key));
+    const word = make("i", { title: keyWord(key) }, short(lane.name) || key.replace("mouse_", ""));
     word.style.setProperty("--lit", lane.colour);
     said.push(word);
     element.said = word;

@@ -85,7 +85,7 @@ export class Notes {
     place.append(this.now, list);
     this.rows = new Rows(
       list,
-      46,
+      40,
       (i) => {
         const note = this.notes[i];
         const what = note.steps.map((step) => step.what).join(", then ");

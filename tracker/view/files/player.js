@@ -22,12 +22,12 @@ export class Player extends EventTarget {
     /** Which picture the browser has really drawn: "video:frame". */
     this.drawn = "";
     this._frames = new Map();
-    this._slots = elements.map((element) => ({ element, video: -1 }));
+    this._slots = [...elements].map((element) => ({ element, video: -1 }));
     this._on = this._slots[0];
     this._asked = 0;
     for (const slot of this._slots) {
       slot.element.addEventListener("error", () => this._failed(slot));
-      slot.element.addEventListener("ended", () => slot === this._on && this.playing && this._cross());
+      slot.element.addEventListener("ended", () => slot === this._on && this._cross(slot.video));
       if (HAS_CALLBACK) this._watch(slot);
     }
     if (!HAS_CALLBACK) {
@@ -227,7 +227,8 @@ export class Player extends EventTarget {
     const [now, next] = [frames.times[this.frame], frames.times[this.frame + 1]];
     if (next === undefined) {
       // The last picture: a film may end without saying so.
-      this._jump = setTimeout(() => this.playing && this._cross(), 60 / this.speed);
+      const { video } = this;
+      this._jump = setTimeout(() => this._cross(video), 60 / this.speed);
     } else if (next - now > 2 * LONGEST_MS && this.gaps.some((gap) => gap.begin <= now + 1 && gap.end >= next - 1)) {
       const { video, frame } = this;
       this._jump = setTimeout(() => {
@@ -238,17 +239,22 @@ export class Player extends EventTarget {
     }
   }
 
-  /** From a film's end to the next one's first picture. */
-  async _cross() {
-    const video = this.video + 1;
+  /** From the end of the film `from`, which is on, to the next one's first picture. */
+  async _cross(from) {
+    if (!this.playing || this.video !== from || this._crossing === from) return;
+    this.frame = (this._frames.get(from)?.times?.length ?? 1) - 1; // the browser need not tell of the last one
+    this._tell("picture");
+    const video = from + 1;
     if (video >= this.videos.length) {
       this.pause();
       return;
     }
     const gap = this.gaps.find((g) => Math.abs(g.end - this.begins[video]) < 1);
     if (gap) this.dispatchEvent(new CustomEvent("gap", { detail: gap }));
+    this._crossing = from;
     await this._load(video);
-    if (this.playing) await this._go(video, 0);
+    if (this.playing && this.video === from) await this._go(video, 0);
+    this._crossing = -1;
   }
 
   async _prepare(video) {

@@ -1,7 +1,7 @@
 // The timeline: a lane a key, and above them the ruler and what happened. Only what is in sight is drawn, and never more
 // than a mark a pixel, so that hours of recording cost no more than seconds.
 
-import { clock, countUpTo, keyWord, laneWord, length, once, sharp } from "./words.js";
+import { clock, countUpTo, keyWord, laneWord, length, once, sharp, shortKeyWord } from "./words.js";
 
 const RULER = 20;
 const NEWS = 17;
@@ -240,15 +240,20 @@ export class Timeline extends EventTarget {
     c.textAlign = "left";
   }
 
+  /** The whole recording, in the same place as the lanes below when these show all of it. */
   _drawOverview() {
     const [width, height] = [this.overview.clientWidth, this.overview.clientHeight];
-    if (!width) return;
+    if (width <= this.gutter) return;
     const c = sharp(this.overview, width, height);
-    const x = (t) => (t / Math.max(this.show.duration, 1)) * width;
-    this._density ??= density(this.lanes, this.show.duration, Math.floor(width));
-    const most = Math.max(1, ...this._density);
+    const wide = width - this.gutter;
+    const x = (t) => this.gutter + (t / Math.max(this.show.duration, 1)) * wide;
+    this._density ??= density(this.lanes, this.show.duration, Math.floor(wide));
+    const most = this._density.reduce((a, b) => Math.max(a, b), 1);
     c.fillStyle = "#3d5f96";
-    this._density.forEach((n, i) => n && c.fillRect(i, height - 1 - (n / most) * (height - 4), 1, (n / most) * (height - 4)));
+    this._density.forEach((n, i) => {
+      const high = (n / most) * (height - 4);
+      if (n) c.fillRect(this.gutter + i, height - 1 - high, 1, high);
+    });
     for (const gap of this.show.gaps) {
       hatch(c, x(gap.begin), 0, Math.max(1.5, x(gap.end) - x(gap.begin)), height, "rgba(125, 136, 155, 0.35)", "rgba(12, 14, 19, 0.8)");
     }
@@ -260,12 +265,20 @@ export class Timeline extends EventTarget {
     for (const event of this.news) if (event.kind === "mark") c.fillRect(x(event.t) - 0.75, 0, 1.5, 7);
     const [left, right] = this.view.map(x);
     c.fillStyle = "rgba(5, 7, 10, 0.55)";
-    c.fillRect(0, 0, left, height);
+    c.fillRect(this.gutter, 0, left - this.gutter, height);
     c.fillRect(right, 0, width - right, height);
     c.strokeStyle = "rgba(160, 190, 240, 0.75)";
     c.strokeRect(left + 0.5, 0.5, Math.max(3, right - left - 1), height - 1);
     c.fillStyle = INK.head;
     c.fillRect(x(this.head) - 0.75, 0, 1.5, height);
+    c.fillStyle = "#0f1218";
+    c.fillRect(0, 0, this.gutter, height);
+    c.font = FONT;
+    c.textBaseline = "middle";
+    c.textAlign = "right";
+    c.fillStyle = INK.faint;
+    c.fillText("whole", this.gutter - 8, height / 2);
+    c.textAlign = "left";
   }
 
   // -- mouse -------------------------------------------------------------------------------------------------------
@@ -277,7 +290,8 @@ export class Timeline extends EventTarget {
     canvas.addEventListener("pointermove", (event) => this._hover(event));
     canvas.addEventListener("pointerleave", () => this._say("hover", null));
     const go = (event) => {
-      const t = (event.offsetX / overview.clientWidth) * this.show.duration;
+      const share = (event.offsetX - this.gutter) / (overview.clientWidth - this.gutter);
+      const t = Math.min(Math.max(0, share), 1) * this.show.duration;
       const half = (this.view[1] - this.view[0]) / 2;
       this.look(t - half, t + half);
       this._say("seek", t);
@@ -362,8 +376,7 @@ export class Timeline extends EventTarget {
 }
 
 function label(lane) {
-  const key = keyWord(lane.key).replace(" button", "");
-  return lane.name ? `${lane.name}  ${key}` : key;
+  return lane.name ? `${lane.name}  ${shortKeyWord(lane.key)}` : keyWord(lane.key);
 }
 
 /** How many lanes are down in each pixel. */

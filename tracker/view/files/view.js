@@ -172,6 +172,9 @@ class View {
     pointer.hidden = !this.overlay;
     const pressed = [...lit].some((lane) => lane.key.startsWith("mouse"));
     if (this.overlay) drawPointer(pointer, this.motion, show.videos[player.video], t, pressed);
+    const flag = show.flags.find((f) => f.begin < until && f.end >= t);
+    $("#flag-told").hidden = !flag;
+    if (flag) $("#flag-told").textContent = flag.why ? `flagged: ${flag.why}` : "flagged";
     if (!player.playing) history.replaceState(null, "", `#t=${(t / 1000).toFixed(3)}`);
   }
 
@@ -328,6 +331,7 @@ class View {
 
   async _keepFlag(why) {
     const flag = { ...this.asked, why };
+    $("#why").blur(); // the next key is for the page
     $("#ask").close();
     if (await this._send(flag, false)) {
       this.flagged.push(flag);
@@ -352,7 +356,7 @@ class View {
     }
     this.flags.draw();
     this._told();
-    this.timeline.redraw();
+    this.update();
     return true;
   }
 }
@@ -361,7 +365,8 @@ try {
   window.view = new View(await ask("show.json"));
   document.body.classList.add("ready");
 } catch (error) {
+  console.error(error);
   document.body.classList.add("broken");
-  $("#veil").textContent = error.message;
-  $("#veil").hidden = false;
+  $("#problems").append(make("li", {}, error.message));
+  $("#problems").hidden = false;
 }

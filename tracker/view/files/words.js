@@ -88,6 +88,11 @@ export function keyWord(key) {
   return KEYS[key] ?? (key.length === 1 ? key.toUpperCase() : key.replaceAll("_", " "));
 }
 
+/** And in few letters. */
+export function shortKeyWord(key) {
+  return { mouse_left: "LMB", mouse_right: "RMB", mouse_middle: "MMB" }[key] ?? keyWord(key);
+}
+
 export function laneWord(lane) {
   return lane.name || keyWord(lane.key);
 }
