@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
     "tracker windows": Command("tracker.windows", "list the open windows, to choose one to record"),
     "tracker demonstrate": Command("training.demonstrate", "let a scripted player press real keys, and record that"),
     "tracker check": Command("tracker.check", "check a session: what it holds, whether it is valid, and why not"),
+    "tracker view": Command("tracker.view.command", "show a session in the browser, and flag bad spans"),
     "tracker explain": Command("tracker.annotate.command", "say of each recorded action why it was right"),
     "tracker balance": Command("tracker.balance", "count the actions in sessions or datasets"),
     "tracker export": Command("tracker.export.command", "turn sessions into an action-of-thought dataset"),

@@ -187,11 +187,14 @@ class ExplanationRow:
 
 @dataclass(slots=True, kw_only=True)
 class FlagRow:
-    """A line of `flags.jsonl`: a span of the recording that is not to be exported."""
+    """A line of `flags.jsonl`: a span of the recording that is not to be exported. A later line about the very same
+    span replaces an earlier one."""
 
     begin_ns: Nanoseconds
     end_ns: Nanoseconds
     why: str = ""
+    undone: bool = False
+    """The span is flagged no more: a list only grows."""
 
     @model_validator(mode="after")
     def _forward(self) -> FlagRow:

@@ -6,7 +6,7 @@
     frames.jsonl      one line a frame: {"index", "pts", "t_ns", "segment"}
     events.jsonl      one line an input, or a thing that happened to the window: `EVENTS` says which kinds there are
     explanations.jsonl  (later, by `tracker explain`) why the player did what was done, a line a decision
-    flags.jsonl         (later, by `tracker view`) spans that are not to be exported, a line each
+    flags.jsonl         (later, by `tracker view`) spans that are not to be exported, or are again, a line each
 
 All times are `time.monotonic_ns()`. The lists only grow, a line at a time; a video is written in clusters of 200 ms,
 and another one begins every few minutes and when the window changes its size. A killed recorder so leaves at most torn
@@ -145,9 +145,11 @@ class Session:
         return {row.t_ns: row for row in rows if begin_ns <= row.t_ns < end_ns}
 
     def flags(self) -> list[FlagRow]:
-        """Spans that are not to be exported, by time; empty when none was flagged."""
+        """Spans that are not to be exported, by time, without those that were taken back; empty when there are none."""
         path = self.folder / "flags.jsonl"
-        return sorted(read_rows(path, FLAGS), key=lambda f: f.begin_ns) if path.is_file() else []
+        rows = read_rows(path, FLAGS) if path.is_file() else ()
+        standing = {(row.begin_ns, row.end_ns): row for row in rows}
+        return [row for _, row in sorted(standing.items()) if not row.undone]
 
     def profile(self, game: str | None = None) -> GameProfile:
         """The profile of the game that was recorded, or of `game` (a name or a path) where that is given. `UserError`

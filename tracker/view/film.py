@@ -1,0 +1,94 @@
+"""The videos of a session as browsers want them: the same H.264 packets in MP4, nothing encoded anew."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import tempfile
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import av
+
+from combatvla.errors import UserError
+
+MOST_BYTES = 2 << 30
+"""So much disk the made films take at most (the newest one always stays)."""
+
+
+def remux(source: Path, target: Path) -> list[int]:
+    """Copies the H.264 packets of the video `source` (maybe torn) into the MP4 file `target`, and gives their times in
+    milliseconds. `UserError` when there are none, `OSError` when `target` cannot be written."""
+    times: list[int] = []
+    try:
+        with av.open(str(source)) as read:
+            video = read.streams.video[0]
+            if video.codec_context.name != "h264":
+                raise UserError(f"{source} holds {video.codec_context.name}, not H.264: it was not made by the tracker")
+            with av.open(str(target), "w", format="mp4") as write:
+                stream = write.add_stream_from_template(video)
+                with suppress(av.error.InvalidDataError, av.error.EOFError):  # the torn end of a killed recording
+                    for packet in read.demux(video):
+                        if packet.pts is None or packet.dts is None or packet.is_corrupt:
+                            continue
+                        at = round(packet.pts * packet.time_base * 1000)
+                        if not (packet.is_keyframe if not times else at > times[-1]):
+                            continue
+                        packet.stream = stream
+                        write.mux(packet)
+                        times.append(at)
+    except (IndexError, TypeError, ValueError, av.FFmpegError) as error:
+        if isinstance(error, av.FFmpegError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
+        if not times:
+            raise UserError(f"the video {source} cannot be read: it is damaged, or no video") from error
+    if not times:
+        raise UserError(f"the video {source} holds no picture: recording was cut off in its first moment")
+    return times
+
+
+class Films:
+    """Films by number, made when they are asked for, in a folder of its own that is gone when the program is, however
+    it ends. `UserError` when one cannot be made."""
+
+    def __init__(self, videos: Sequence[Path], most_bytes: int = MOST_BYTES) -> None:
+        self.videos, self._most = list(videos), most_bytes
+        self._made: dict[int, tuple[memoryview, list[int]]] = {}
+        """The one that was asked for last at the end."""
+        self._lock = threading.Lock()
+
+    def get(self, index: int) -> tuple[memoryview, list[int]]:
+        """A film's bytes, and the times of its pictures in milliseconds."""
+        with self._lock:
+            if index not in self._made:
+                made = self._make(self.videos[index])
+                # Whoever still sends an older one goes on holding it.
+                while self._made and sum(len(film) for film, _ in [*self._made.values(), made]) > self._most:
+                    del self._made[next(iter(self._made))]
+            else:
+                made = self._made.pop(index)
+            self._made[index] = made
+            return made
+
+    def _make(self, video: Path) -> tuple[memoryview, list[int]]:
+        try:
+            with tempfile.TemporaryDirectory(
+                prefix="combatvla-view-", dir=_folder(), ignore_cleanup_errors=True
+            ) as folder:
+                target = Path(folder) / "film.mp4"
+                times = remux(video, target)
+                with open(target, "rb") as file:
+                    return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), times
+        except OSError as error:
+            raise UserError(
+                f"the video {video.name} cannot be made ready for the browser ({error.strerror or error}): set TMPDIR to "
+                "a folder with room for it"
+            ) from error
+
+
+def _folder() -> str | None:
+    """Where films are made: often /tmp lies in memory, /var/tmp never does."""
+    return "/var/tmp" if "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK) else None
