@@ -45,7 +45,7 @@ def _mend(folder: Path, out: Path) -> None:
 
 
 def _export(folder: Path, out: Path, to: str) -> None:
-    cli.run(["tracker", "export", str(folder), "--out", str(out), "--to", to, "--jobs", "1"])
+    cli.run(["tracker", "export", str(folder), "--out", str(out), "--to", to, "--jobs", "1", "--keep-menus"])
 
 
 READERS: dict[str, Callable[[Path, Path], object]] = {
