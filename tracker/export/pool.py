@@ -25,9 +25,9 @@ def cores() -> int:
 def in_order(
     work: Callable[[TaskT], ResultT], tasks: Iterable[TaskT], jobs: int, peaks: dict[int, float]
 ) -> Iterator[ResultT]:
-    """`work` of each task, in order, by `jobs` processes (1, or a single task: by this one). Only few tasks are asked for
-    ahead of the results. What `work` raises is raised here. `peaks`: the most memory of each process, by its id, is put into it.
-    `UserError` when a process was killed."""
+    """`work` of each task, in order, by `jobs` processes (1, or a single task: by this one). Only few tasks are asked
+    for ahead of the results. What `work` raises is raised here. `peaks`: the most memory of each process, by its id, is
+    put into it. `UserError` when a process was killed."""
     ahead = iter(tasks)
     first = list(islice(ahead, 2))
     tasks = chain(first, ahead)
