@@ -37,9 +37,14 @@ class ChatOptions(AlignOptions, CleanOptions):
     """Height of the pictures; a multiple of 28."""
 
 
+PART_S = 60
+"""Also of a session with a single video every process then has its share."""
+
+
 class Part(NamedTuple):
-    """The samples whose newest picture is in one video of a session: what is exported at a time. Where the samples are
-    cut into parts does not depend on how many are exported at once, and so neither does what comes out."""
+    """The samples whose newest picture is in one minute of one video of a session: what is exported at a time. Where
+    the samples are cut into parts does not depend on how many are exported at once, and so neither does what comes
+    out."""
 
     session: Session
     """With the frames alone that the samples need (`Session.part`)."""
@@ -57,12 +62,13 @@ def rows(
 
 
 def parts(session: Session, profile: GameProfile, options: ChatOptions, counts: Alignment) -> Iterator[Part]:
-    """The session's samples, video by video."""
+    """The session's samples, minute by minute of each video."""
     cleaner = Cleaner(session, profile, options, counts.left_out)
     waiting = cleaner.by_time(samples(session, profile, options, counts))
-    ends = np.searchsorted(session.frames.segment, np.arange(len(session.segments)), side="right").tolist()
+    minute = session.frames.pts // (PART_S * 1000)
+    cuts = np.flatnonzero((np.diff(session.frames.segment) != 0) | (np.diff(minute) != 0)) + 1
     begin = 0
-    for end in ends:
+    for end in [*cuts.tolist(), len(minute)]:
         stop = bisect.bisect_left(waiting, end, lo=begin, key=lambda s: s.frames[-1])
         if found := waiting[begin:stop]:
             first = min(s.frames[0] for s in found)

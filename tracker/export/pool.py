@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from combatvla.errors import UserError
@@ -38,11 +42,14 @@ def in_order(
             yield result
         return
     # Begun anew rather than forked: they share no threads and no memory with this one.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+    context = multiprocessing.get_context("spawn")
+    told, end = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(told,))
     waiting: deque[Future] = deque()
     try:
         for task in tasks:
-            waiting.append(pool.submit(_measured, work, task))
+            with _without_interrupts():  # a process that is begun here is never interrupted: this one tells it to end
+                waiting.append(pool.submit(_measured, work, task))
             while len(waiting) > 2 * jobs or (waiting and waiting[0].done()):
                 yield _result(waiting.popleft(), peaks)
         while waiting:
@@ -52,14 +59,40 @@ def in_order(
         raise UserError(
             "one of the export's processes was killed, as when memory runs out: try again with --jobs 1"
         ) from error
+    except BaseException:  # Ctrl-C, a full disk: nobody waits for the rest
+        end.close()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+        end.close()
 
 
-def _begin() -> None:
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C waits meanwhile, and does not reach processes that are begun meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(told: Connection) -> None:
     import cv2
 
     cv2.setNumThreads(1)  # there is a process for each core
+    threading.Thread(target=_end, args=(told,), daemon=True).start()
+
+
+def _end(told: Connection) -> None:
+    """Ends this process when the other end of `told` is closed, also by `kill -9` of the process that holds it: or this
+    one would wait for work for ever."""
+    with suppress(EOFError, OSError):
+        told.recv()
+    os._exit(1)
 
 
 def _measured(work: Callable, task: object) -> tuple[object, int, float]:

@@ -158,8 +158,8 @@ def to_chat(found: Sequence[Source], options: ChatOptions, truth: Path | None, o
         for number, source, session in run.opened():
             log = truth or session.folder / "truth.jsonl"
             log = log if truth or log.is_file() else None
-            for part in parts(session, source.profile, options, of_each[number]):
-                stem = f"{number:05d}-{part.session.frames.segment[-1]:05d}"
+            for k, part in enumerate(parts(session, source.profile, options, of_each[number])):
+                stem = f"{number:05d}-{k:05d}"
                 yield _ChatTask(part, number, source.profile, options, log, out, stem)
 
     numbers = dict.fromkeys(SPLITS, 0)
