@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pynput import keyboard, mouse
@@ -113,4 +114,5 @@ class X11Source:
             self._raw.close()
         for listener in self._listeners:
             listener.join(2)
-        self._keyboard_map.close()
+        with suppress(*LOST):  # the display went first
+            self._keyboard_map.close()
