@@ -96,8 +96,8 @@ def vizdoom_game(desktop: Desktop, folder: Path) -> Iterator[Game]:
         lambda line: Tic(line["t_ns"], line["end_ns"], frozenset(console[key][0] for key in line["down"])),
     )
     with _ending(game, truth, lambda: game.stdin.close()):
+        truth.wait_for_first()  # until then it may open its window anew
         window = desktop.find_window(profile, wait_s=60)
-        truth.wait_for_first()
         # ViZDoom tells of a press up to a tic and some milliseconds after it (32 in all): what it says cannot be placed
         # more finely than among frames of 33 ms.
         yield Game(profile, str(path), window, truth, 30, 1000 / 35, (3, 10), (3, 9))
@@ -115,8 +115,8 @@ def arena_game(desktop: Desktop, folder: Path) -> Iterator[Game]:
         lambda line: Tic(line["t_ns"], line["t_ns"], frozenset(map(Action, line["held"]))),
     )
     with _ending(game, truth, game.terminate):
-        window = desktop.find_window(profile, wait_s=60, pid=game.pid)
         truth.wait_for_first()
+        window = desktop.find_window(profile, wait_s=60, pid=game.pid)
         # It takes up to two ticks from a press to the tick that heeds it: the window reads its input as it draws.
         yield Game(profile, "arena", window, truth, 30, 1000 / 60, (0, 12), (3, 12))
 
