@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,8 @@ from tracker.rows import (
     line,
 )
 from tracker.session import Session
+from tracker.view.page import SessionSource
+from tracker.view.show import Flag
 from tracker.writer import SessionWriter
 
 SIZE = (320, 180)
@@ -48,6 +52,22 @@ def _export(folder: Path, out: Path, to: str) -> None:
     cli.run(["tracker", "export", str(folder), "--out", str(out), "--to", to, "--jobs", "1"])
 
 
+def _view(folder: Path, out: Path) -> None:
+    """All that the page asks for."""
+    source = SessionSource(folder)
+    page = source.show()
+    json.dumps(asdict(page), allow_nan=False)
+    for video in range(len(page.videos)):
+        with suppress(UserError):  # a video that cannot be read leaves the others
+            assert source.film(video) and source.frames(video)
+    for kind in ("pointer", "look"):
+        source.motion(kind, 0)
+    source.card()
+    if page.can_flag:
+        source.flag(Flag(0, 1, "fuzz"), undo=False)
+        source.flag(Flag(0, 1, ""), undo=True)
+
+
 READERS: dict[str, Callable[[Path, Path], object]] = {
     "check": lambda folder, out: cli.run(["tracker", "check", str(folder), "--json"]),
     "export": lambda folder, out: _export(folder, out / "chat", "chat"),
@@ -56,6 +76,7 @@ READERS: dict[str, Callable[[Path, Path], object]] = {
     "balance": lambda folder, out: cli.run(["tracker", "balance", str(folder), "--json"]),
     "explain by truth": lambda folder, out: cli.run(["tracker", "explain", str(folder), "--by", "truth"]),
     "explain by hud": lambda folder, out: cli.run(["tracker", "explain", str(folder), "--by", "hud"]),
+    "view": _view,
     "mend": _mend,  # the last one: it changes the session most
 }
 """Each is called with the session's folder and an empty one for what it writes."""
