@@ -23,6 +23,7 @@ demo: $(READY)  ## let the shipped policy fight in a window; prints the outcome,
 
 test: $(READY)  ## run the tests (not those marked slow, gpu or live)
 	@scripts/setup.sh display always
+	@scripts/setup.sh browser
 	@.venv/bin/python -m pytest -m "not slow and not gpu and not live" $(PYTEST_FLAGS)
 
 lint: $(READY)  ## check style

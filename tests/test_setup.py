@@ -142,6 +142,28 @@ def test_root_on_debian_gets_them_installed(tmp_path):
     assert re.search(r"^install .*xvfb openbox$", (tmp_path / "asked").read_text(encoding="utf-8"), re.M)
 
 
+def test_the_tests_run_without_a_browser_too(tmp_path):
+    """Whoever cannot install one is told how, and `make test` goes on; root on Debian gets it installed."""
+    path = bare_path(tmp_path, "rm", "cat", "tail")
+    stand_in(tmp_path, "id", "echo 1000")
+    done = script("browser", path=path)
+    assert done.returncode == 0
+    assert "sudo apt-get install --no-install-recommends chromium chromium-driver" in done.stderr
+    assert "skipped" in done.stderr
+    stand_in(tmp_path, "id", "echo 0")
+    stand_in(tmp_path, "apt-get", "echo no such package; exit 100")
+    done = script("browser", path=path)
+    assert done.returncode == 0 and "no such package" in done.stderr and "skipped" in done.stderr
+    stand_in(tmp_path, "apt-get", f'echo "$@" >> {tmp_path}/asked')
+    done = script("browser", path=path)
+    assert done.returncode == 0 and "skipped" not in done.stderr
+    assert re.search(r"^install .*chromium chromium-driver$", (tmp_path / "asked").read_text(encoding="utf-8"), re.M)
+    for name in ("chromium", "chromedriver"):
+        stand_in(tmp_path, name, "exit 9")
+    done = script("browser", path=path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_an_install_that_fails_shows_why(tmp_path):
     path = bare_path(tmp_path, "tail")
     stand_in(tmp_path, "id", "echo 0")

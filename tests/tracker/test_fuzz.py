@@ -66,6 +66,22 @@ def _view(folder: Path, out: Path) -> None:
     source.flag(Flag(begin=0, end=10, why="here"), undo=False)
 
 
+def _view(folder: Path, out: Path) -> None:
+    """All that the page asks for."""
+    source = SessionSource(folder)
+    page = source.show()
+    json.dumps(asdict(page), allow_nan=False)
+    for video in range(len(page.videos)):
+        with suppress(UserError):  # a video that cannot be read leaves the others
+            assert source.film(video) and source.frames(video)
+    for kind in ("pointer", "look"):
+        source.motion(kind, 0)
+    source.card()
+    if page.can_flag:
+        source.flag(Flag(0, 1, "fuzz"), undo=False)
+        source.flag(Flag(0, 1, ""), undo=True)
+
+
 READERS: dict[str, Callable[[Path, Path], object]] = {
     "check": lambda folder, out: cli.run(["tracker", "check", str(folder), "--json"]),
     "export": lambda folder, out: _export(folder, out / "chat", "chat"),
@@ -75,6 +91,7 @@ READERS: dict[str, Callable[[Path, Path], object]] = {
     "balance": lambda folder, out: cli.run(["tracker", "balance", str(folder), "--json"]),
     "explain by truth": lambda folder, out: cli.run(["tracker", "explain", str(folder), "--by", "truth"]),
     "explain by hud": lambda folder, out: cli.run(["tracker", "explain", str(folder), "--by", "hud"]),
+    "view": _view,
     "mend": _mend,  # the last one: it changes the session most
 }
 """Each is called with the session's folder and an empty one for what it writes."""

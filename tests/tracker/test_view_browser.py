@@ -109,6 +109,11 @@ class Page:
         """The number that a picture of `numbered` shows."""
         return self.js(DRAW + NUMBER, *(FIRST, SECOND)[self.drawn()[0]], BITS)
 
+    def comes_to(self, number: int) -> None:
+        """Waits until the page of `numbered` is at that picture, and sees that it is shown."""
+        until(lambda: self.js("return view.player.frame + 90 * view.player.video") == number)
+        assert self.number() == number
+
     def lit(self) -> set[str]:
         return set(self.js("return [...document.querySelectorAll('#keys .lit[data-key]')].map((cap) => cap.dataset.key)"))
 
@@ -161,11 +166,9 @@ def test_it_shows_the_picture_that_was_on_at_that_time(view, whole):
     page.seek((taken[44] + taken[45]) / 2)
     assert page.number() == 44, "in a gap the last picture before it"
     page.type(Keys.END)
-    until(lambda: page.js("return view.player.frame") == 59)
-    assert page.number() == 149
+    page.comes_to(149)
     page.type(Keys.HOME)
-    until(lambda: page.js("return view.player.t") == 0)
-    assert page.number() == 0
+    page.comes_to(0)
 
 
 def test_it_steps_by_frames_and_lights_what_is_held(view, whole):
@@ -179,14 +182,14 @@ def test_it_steps_by_frames_and_lights_what_is_held(view, whole):
         if number == 86:
             page.seek(taken[85])
         page.type(Keys.ARROW_RIGHT)
-        assert page.number() == number
+        page.comes_to(number)
         page.settle()
         t, end = taken[number], ends[number]
         held = {key for key, spans in PRESSES.items() if any(a < end and b > t for a, b in spans)}
         assert page.lit() == held, f"picture {number}"
     for number in (92, 91, 90, 89, 88):
         page.type(Keys.ARROW_LEFT)
-        assert page.number() == number
+        page.comes_to(number)
 
 
 def test_a_recorded_fight_is_shown_as_it_was_recorded(view, recorded_fight):
@@ -237,8 +240,7 @@ def test_it_jumps_by_event(view, numbered, whole):
 
     def jumps(key: str, number: int) -> None:
         page.type(key)
-        until(lambda: page.js("return view.player.frame + 90 * view.player.video") == number)
-        assert page.number() == number
+        page.comes_to(number)
 
     of = lambda ms: max(i for i, t in enumerate(taken) if t <= ms)  # noqa: E731
     Select(page.find("#what")).select_by_visible_text("move forward (2)")

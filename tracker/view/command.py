@@ -37,6 +37,8 @@ class Args:
 
     sessions: tyro.conf.Positional[list[Path]]
     """Folders made by `combatvla tracker record`, or folders in which such ones lie."""
+    game: str | None = None
+    """Another profile than the one a session was recorded with (name or path): it says what the keys mean."""
     port: int = 0
     """The port on 127.0.0.1; 0: a free one."""
     no_open: bool = False
@@ -84,7 +86,7 @@ def main(argv: list[str]) -> int:
         raise UserError("no session given: name the folders that `combatvla tracker record` made")
     if not 0 <= args.port <= 65535:
         raise UserError(f"--port: expected a number from 0 to 65535, got {args.port}")
-    sources = [SessionSource(folder) for folder in find_sessions(args.sessions)]
+    sources = [SessionSource(folder, args.game) for folder in find_sessions(args.sessions)]
     if len(sources) == 1:
         sources[0].show()  # one that cannot be shown is told of here
     with ViewServer(sources, args.port) as server:

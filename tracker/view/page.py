@@ -15,7 +15,7 @@ import numpy as np
 
 from combatvla.aot import AoTError, decode
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile
+from combatvla.profiles import GameProfile
 from tracker.align import stretches
 from tracker.append import Appender
 from tracker.rows import (
@@ -29,6 +29,7 @@ from tracker.rows import (
     MotionRow,
     PauseRow,
     ScrollRow,
+    SessionInfo,
     WindowRow,
 )
 from tracker.rows import Event as EventLine
@@ -47,21 +48,21 @@ def describe(session: Session) -> dict[str, Any]:
     return asdict(show(session))
 
 
-def show(session: Session) -> Show:
-    """What the page is told of a session."""
+def show(session: Session, game: str | None = None) -> Show:
+    """What the page is told of a session. `game`: another profile than the one that it was recorded with (name or path;
+    `UserError` when there is none)."""
     info = session.info
     first, last = ends(session)
     problems: list[str] = []
     if not len(session.frames):
         problems.append("No picture was recorded: recording was stopped in its first moment.")
-    recorded = info.wall_time.astimezone().strftime("%d %B %Y, %H:%M").lstrip("0")
     page = Show(
         title=session.name,
-        about=[text for text in (info.game, info.title, f"{info.width}x{info.height}", recorded) if text],
+        about=[text for text in (info.game, info.title, f"{info.width}x{info.height}", _recorded(info)) if text],
         duration=(last - first) / MS,
         videos=list(_videos(session, first)),
         gaps=list(_gaps(session, first)),
-        lanes=lanes(session.events, _profile(session), first, last),
+        lanes=lanes(session.events, _profile(session, game), first, last),
         events=[e for row in session.others if first <= row.t_ns <= last and (e := _event(row, first)) is not None],
         no_notes=f"combatvla tracker explain {session.folder} --by "
         + ("truth" if (session.folder / "truth.jsonl").is_file() else "hud"),
@@ -90,14 +91,24 @@ def ends(session: Session) -> tuple[int, int]:
     return (min(seen), max(seen)) if seen else (session.info.monotonic_ns, session.info.monotonic_ns)
 
 
+def _recorded(info: SessionInfo) -> str:
+    """When, on this machine's clock."""
+    try:
+        return info.wall_time.astimezone().strftime("%d %B %Y, %H:%M").lstrip("0")
+    except (OverflowError, ValueError, OSError):
+        return info.wall_time.isoformat()  # in the year 1, or 9999
+
+
 def flags(session: Session, first: int) -> list[Flag]:
     return [Flag((f.begin_ns - first) / MS, (f.end_ns - first) / MS, f.why) for f in session.flags()]
 
 
-def _profile(session: Session) -> GameProfile | None:
+def _profile(session: Session, game: str | None) -> GameProfile | None:
     try:
-        return load_profile(session.info.game)
+        return session.profile(game)
     except UserError:
+        if game is not None:
+            raise
         return None  # a game that has no profile here, or none at all: its keys are shown by name
 
 
@@ -105,7 +116,7 @@ def _videos(session: Session, first: int) -> Iterator[Video]:
     for segment, begin, end in shown_segments(session):
         row = session.segments[segment]
         times = session.frames.t_ns
-        yield Video((int(times[begin]) - first) / MS, (int(times[end - 1]) - first) / MS, row.width, row.height)
+        yield Video((int(times[begin]) - first) / MS, (int(times[end - 1]) - first) / MS, row.width, row.height, end - begin)
 
 
 def shown_segments(session: Session) -> list[tuple[int, int, int]]:
@@ -208,8 +219,8 @@ def _steps(row: ExplanationRow) -> list[NoteStep]:
 class SessionSource:
     """A recorded session as the page's `tracker.view.show.Source`. `UserError` when there is none in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, game: str | None = None) -> None:
+        self.folder, self._game = folder, game
         self._lock = threading.RLock()
         self._opened: Session | None = None
         self._films: Films | None = None
@@ -227,15 +238,14 @@ class SessionSource:
         with self._lock:
             self._opened = None
             self.__dict__.pop("_motion", None)
-            return show(self._session())
+            return show(self._session(), self._game)
 
     def card(self) -> Card:
         try:
             session = Session(self.folder)
             first, last = ends(session)
             info = session.info
-            recorded = info.wall_time.astimezone().strftime("%d %B %Y, %H:%M").lstrip("0")
-            card = Card(session.name, [info.game or "no game", recorded], (last - first) / MS)
+            card = Card(session.name, [info.game or "no game", _recorded(info)], (last - first) / MS)
             card.presses = sum(event.down for event in session.events)
             card.notes, card.flags = len(session.explanations()), len(session.flags())
             return card

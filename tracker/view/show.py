@@ -23,6 +23,8 @@ class Video:
     width: int
     height: int
     """Of the picture: what the film has beyond them to the right and below is padding."""
+    pictures: int
+    """That it should have: after a crash it has a few less."""
 
 
 @dataclass

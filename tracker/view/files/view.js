@@ -139,6 +139,7 @@ class View {
     for (const what of ["picture", "state"]) player.addEventListener(what, this.update);
     player.addEventListener("drawn", () => ($("#screen").dataset.drawn = player.drawn));
     player.addEventListener("gap", ({ detail }) => detail && this._sayGap(detail));
+    player.addEventListener("cut", ({ detail }) => this._toast(`This video lacks ${detail} pictures: recording was cut off.`));
     player.addEventListener("trouble", ({ detail }) => {
       $("#veil").textContent = detail;
       $("#veil").hidden = !detail;
