@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -39,7 +40,10 @@ def pictures_of(out: Path, episode: dict) -> list[np.ndarray]:
     info = json.loads((out / "meta/info.json").read_text())
     place = {k: episode[f"videos/{VIDEO}/{k}"] for k in ("chunk_index", "file_index")}
     with av.open(str(out / info["video_path"].format(video_key=VIDEO, **place))) as container:
-        at = {round(float(f.time) * info["fps"], 3): f.to_ndarray(format="rgb24") for f in container.decode(video=0)}
+        at = {
+            round(float(f.time) * info["fps"], 3): cv2.cvtColor(f.to_ndarray(), cv2.COLOR_YUV2RGB_I420)
+            for f in container.decode(video=0)
+        }
     first = round(episode[f"videos/{VIDEO}/from_timestamp"] * info["fps"], 3)
     return [at[first + i] for i in range(episode["length"])]
 
@@ -109,7 +113,7 @@ def test_nothing_that_was_flagged_is_copied(tmp_path, capsys):
     assert figures["dropped"] == {"flagged": 16, "behind a flagged span": 29}
     assert [e["length"] for e in episodes_of(out)] == [75, 150]
     with av.open(str(next(out.rglob("*.mp4")))) as container:
-        copied = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+        copied = [cv2.cvtColor(f.to_ndarray(), cv2.COLOR_YUV2RGB_I420) for f in container.decode(video=0)]
     flagged = [pixels for row, pixels in session.pictures() if begin <= row.t_ns <= end]
     assert len(flagged) == 16 and len(copied) == 225
     assert not any((a == b).all() for a in flagged for b in copied)

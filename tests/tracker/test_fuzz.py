@@ -63,23 +63,10 @@ def _view(folder: Path, out: Path) -> None:
     for get, *what in asked:
         with suppress(UserError, LookupError):
             get(*what)
-    source.flag(Flag(begin=0, end=10, why="here"), undo=False)
-
-
-def _view(folder: Path, out: Path) -> None:
-    """All that the page asks for."""
-    source = SessionSource(folder)
-    page = source.show()
-    json.dumps(asdict(page), allow_nan=False)
-    for video in range(len(page.videos)):
-        with suppress(UserError):  # a video that cannot be read leaves the others
-            assert source.film(video) and source.frames(video)
-    for kind in ("pointer", "look"):
-        source.motion(kind, 0)
     source.card()
-    if page.can_flag:
-        source.flag(Flag(0, 1, "fuzz"), undo=False)
-        source.flag(Flag(0, 1, ""), undo=True)
+    if shown.can_flag:
+        source.flag(Flag(0, 10, "fuzz"), undo=False)
+        source.flag(Flag(0, 10, ""), undo=True)
 
 
 READERS: dict[str, Callable[[Path, Path], object]] = {
@@ -91,7 +78,6 @@ READERS: dict[str, Callable[[Path, Path], object]] = {
     "balance": lambda folder, out: cli.run(["tracker", "balance", str(folder), "--json"]),
     "explain by truth": lambda folder, out: cli.run(["tracker", "explain", str(folder), "--by", "truth"]),
     "explain by hud": lambda folder, out: cli.run(["tracker", "explain", str(folder), "--by", "hud"]),
-    "view": _view,
     "mend": _mend,  # the last one: it changes the session most
 }
 """Each is called with the session's folder and an empty one for what it writes."""
@@ -109,8 +95,8 @@ def whole(tmp_path_factory) -> Path:
     """A session with two videos, all kinds of events, explanations, flags and a log of true states."""
     folder = tmp_path_factory.mktemp("whole") / "s"
     rng = np.random.default_rng(0)
-    with SessionWriter(folder, game="arena", title="t", width=SIZE[0], height=SIZE[1], fps=30, segment_s=0.3) as writer:
-        for i in range(18):
+    with SessionWriter(folder, game="arena", title="t", width=SIZE[0], height=SIZE[1], fps=30, segment_s=0.6) as writer:
+        for i in range(36):
             t_ns = START + i * 33_333_333
             writer.frame(rng.integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8), t_ns)
             for kind, key in (("key", "w"), ("button", "mouse_left")):

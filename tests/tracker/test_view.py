@@ -70,7 +70,9 @@ class Client:
 
     def flag(self, **what) -> tuple[int, dict]:
         body = json.dumps(what).encode()
-        status, _, data = self.ask("0/flags", "POST", body, Content_Type="application/json", Origin=f"http://{self.host}")
+        status, _, data = self.ask(
+            "0/flags", "POST", body, Content_Type="application/json", Origin=f"http://{self.host}"
+        )
         return status, json.loads(data)
 
 
@@ -257,7 +259,16 @@ def test_it_listens_on_loopback_alone(client):
 def test_nothing_is_told_without_the_secret(client):
     secret = client.server.secret
     assert len(secret) >= 32
-    for path in ("/", "/0/", "/files/view.js", "/0/show.json", f"/{secret[:-1]}/0/show.json", f"/{secret}x/0/", "//", "*"):
+    for path in (
+        "/",
+        "/0/",
+        "/files/view.js",
+        "/0/show.json",
+        f"/{secret[:-1]}/0/show.json",
+        f"/{secret}x/0/",
+        "//",
+        "*",
+    ):
         status, _, body = client.ask(path, whole=True)
         assert status == 404 and b"title" not in body and secret.encode() not in body, path
     assert client.ask("", whole=False)[0] == 303 and client.ask("0/show.json")[0] == 200

@@ -84,8 +84,8 @@ class Films:
                     return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), times
         except OSError as error:
             raise UserError(
-                f"the video {video.name} cannot be made ready for the browser ({error.strerror or error}): set TMPDIR to "
-                "a folder with room for it"
+                f"the video {video.name} cannot be made ready for the browser ({error.strerror or error}): set TMPDIR "
+                "to a folder with room for it"
             ) from error
 
 

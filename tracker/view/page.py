@@ -116,7 +116,8 @@ def _videos(session: Session, first: int) -> Iterator[Video]:
     for segment, begin, end in shown_segments(session):
         row = session.segments[segment]
         times = session.frames.t_ns
-        yield Video((int(times[begin]) - first) / MS, (int(times[end - 1]) - first) / MS, row.width, row.height, end - begin)
+        shown = (int(times[begin]) - first) / MS, (int(times[end - 1]) - first) / MS
+        yield Video(*shown, row.width, row.height, end - begin)
 
 
 def shown_segments(session: Session) -> list[tuple[int, int, int]]:

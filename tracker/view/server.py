@@ -73,7 +73,9 @@ class ViewServer(ThreadingHTTPServer):
         self.sources = sources
         self.secret = secrets.token_urlsafe(24)
         self.files = {
-            file.name: file.read_bytes() for file in (resources.files(__package__) / "files").iterdir() if file.is_file()
+            file.name: file.read_bytes()
+            for file in (resources.files(__package__) / "files").iterdir()
+            if file.is_file()
         }
         try:
             super().__init__((HOST, port), _Handler)
