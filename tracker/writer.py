@@ -159,7 +159,7 @@ class _Video:
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
         self._stream.gop_size = 2 * fps
-        # One thread: it takes 4 ms a frame, and more threads would hold frames back.
+        # One thread: it is fast enough, and more threads would hold frames back.
         self._stream.codec_context.thread_count = 1
         self._stream.codec_context.time_base = self._stream.time_base = _MILLISECOND
         # What OpenCV converts to. Untold, players take another matrix for large pictures than for small ones.

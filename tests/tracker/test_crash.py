@@ -18,8 +18,8 @@ from combatvla.desktop.inject import GuardedInjector
 from tests.conftest import ProbeWindow
 from tests.helpers import run_command, start_command, until
 
-PLENTY = 10
-"""Pictures that are recorded before it ends."""
+PLENTY = 40
+"""Pictures that are recorded before it ends: some 0.6 s, of which a crash takes 0.2 s or little more."""
 
 
 def recording(folder, *extra: str) -> subprocess.Popen:

@@ -66,12 +66,11 @@ def test_presses_shorter_than_a_tick_are_all_recorded(display):
     assert figures["missing"] == figures["invented"] == figures["plans_missing"] == figures["plans_invented"] == 0
 
 
-@pytest.mark.slow
 def test_vizdoom_received_what_was_recorded(display):
     if importlib.util.find_spec("vizdoom") is None:
         pytest.skip("ViZDoom is not installed: pip install combatvla[bench]")
-    figures = drill("alignment", "--actions", "300", timeout=180)
-    assert figures["actions"] >= 300 and figures["unseen"] == 0
+    figures = drill("alignment", "--actions", "200", timeout=180)
+    assert figures["actions"] >= 200 and figures["unseen"] == 0
     assert figures["missing"] == figures["invented"] == figures["plans_missing"] == figures["plans_invented"] == 0
     assert figures["within_one_frame_share"] >= 0.99
 

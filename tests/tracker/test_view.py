@@ -11,6 +11,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import av
@@ -28,7 +29,7 @@ from tracker.view import film
 from tracker.view.command import find_sessions
 from tracker.view.film import Films, remux
 from tracker.view.motion import MotionFile
-from tracker.view.page import SessionSource, describe
+from tracker.view.page import SessionSource, show
 from tracker.view.server import ViewServer
 from tracker.view.show import Flag
 
@@ -91,7 +92,7 @@ def client(session: Path) -> Iterator[Client]:
 
 def test_a_session_is_described(numbered):
     folder, taken = numbered
-    page = describe(Session(folder))
+    page = asdict(show(Session(folder)))
     json.dumps(page, allow_nan=False)
     assert page["title"] == "s" and page["about"][:3] == ["arena", "<b>numbers</b>", "321x181"]
     assert page["duration"] == taken[-1] and page["problems"] == []
@@ -119,7 +120,7 @@ def test_explanations_stand_at_their_frames(session):
         ExplanationRow(t_ns=at(10), frame=9999, plan="no plan", steps=("torn off",), by="vlm:m"),
     ]
     (session / "explanations.jsonl").write_bytes(b"".join(map(line, rows)))
-    notes = describe(Session(session))["notes"]
+    notes = asdict(show(Session(session)))["notes"]
     assert [note["t"] for note in notes] == [10, 100.5], "by time, at the picture; a lost picture leaves the decision"
     assert notes[0]["steps"] == [{"what": "no plan", "ms": 0, "why": "torn off"}]
     assert notes[1]["steps"] == [
@@ -131,19 +132,19 @@ def test_explanations_stand_at_their_frames(session):
 def test_a_session_without_pictures_and_with_damaged_lists_is_shown_all_the_same(tmp_path):
     events = [FocusRow(t_ns=at(0), focused=True), FocusRow(t_ns=at(900), focused=False)]
     session = write_lists(tmp_path / "s", [], events)
-    page = describe(session)
+    page = asdict(show(session))
     assert page["videos"] == [] and page["duration"] == 900 and "No picture was recorded" in page["problems"][0]
     assert not page["can_flag"]
     for name in ("explanations", "flags"):
         (session.folder / f"{name}.jsonl").write_bytes(b"rubbish\n" * 3)
-    problems = describe(Session(session.folder))["problems"]
+    problems = asdict(show(Session(session.folder)))["problems"]
     assert any("explanations cannot be shown" in p for p in problems) and any("flags" in p for p in problems)
 
 
 def test_gaps_say_why(tmp_path):
     frames = [*range(0, 1000, 33), *range(3000, 4000, 33), *range(6000, 7000, 33)]
     lost = [FocusRow(t_ns=at(1005), focused=False), FocusRow(t_ns=at(2990), focused=True)]
-    gaps = describe(write_lists(tmp_path / "s", frames, lost))["gaps"]
+    gaps = asdict(show(write_lists(tmp_path / "s", frames, lost)))["gaps"]
     assert [gap["why"] for gap in gaps] == ["the window was without the focus", "pictures are missing"]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import bisect
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -42,15 +41,9 @@ MS = 1e6
 PAUSES = {"idle": "recording rested: nobody played", "hotkey": "recording was paused"}
 
 
-def describe(session: Session) -> dict[str, Any]:
-    """What the page is told of a session, ready for JSON. What is damaged beside the pictures and keys is named in it
-    as a problem; it raises nothing."""
-    return asdict(show(session))
-
-
 def show(session: Session, game: str | None = None) -> Show:
-    """What the page is told of a session. `game`: another profile than the one that it was recorded with (name or path;
-    `UserError` when there is none)."""
+    """What the page is told of a session; what is damaged beside the pictures and keys is named in it as a problem.
+    `game`: another profile than the one that it was recorded with (name or path; `UserError` when there is none)."""
     info = session.info
     first, last = ends(session)
     problems: list[str] = []

@@ -4,11 +4,10 @@ import { keyWord, laneWord, make } from "./words.js";
 
 // A key's row and column as on an American keyboard, in widths of a key; some are wider.
 const ROWS = ["` 1 2 3 4 5 6 7 8 9 0 - =", "tab q w e r t y u i o p [ ] \\", "caps_lock a s d f g h j k l ; ' enter", "shift z x c v b n m , . / up", "ctrl alt space left down right"];
-const STARTS = [0, 0, 0, 0, 0];
 const WIDE = { tab: 1.4, caps_lock: 1.7, shift: 2, ctrl: 1.4, alt: 1.2, space: 3.6, enter: 1.6 };
 const PLACES = new Map();
 ROWS.forEach((row, r) => {
-  let x = STARTS[r];
+  let x = 0;
   for (const key of row.split(" ")) {
     PLACES.set(key, { row: r, x, width: WIDE[key] ?? 1 });
     x += WIDE[key] ?? 1;
