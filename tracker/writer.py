@@ -62,7 +62,8 @@ class SessionWriter:
         if self.folder.is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
             raise UserError(f"{self.folder} exists already: choose another --out, recordings are never overwritten")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # Every key that is typed in the game is in it: nobody else's to read.
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)
             part = self.folder / "session.json.part"
             part.write_text(self.info.model_dump_json(indent=2) + "\n", encoding="utf-8")
             part.rename(self.folder / "session.json")

@@ -151,6 +151,20 @@ def test_a_recording_is_never_overwritten(tmp_path):
         record(tmp_path / "s", 2)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps a home's folders from others by itself")
+def test_others_cannot_read_a_session(tmp_path):
+    before = os.umask(0o022)
+    try:
+        record(tmp_path / "sessions" / "s", 2)
+        (tmp_path / "own").mkdir(0o755)
+        record(tmp_path / "own", 2)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "sessions" / "s").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "sessions").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o755, "who made the folder has chosen who reads it"
+
+
 RECORDER = """
     import sys, time
     sys.path.insert(0, {tests!r})
