@@ -107,14 +107,14 @@ class Recorder:
         self._desktop = desktop
         self._covered: tuple[Box, ...] = ()
         self._waiting: queue.Queue[tuple[np.ndarray, int] | None] = queue.Queue(QUEUED)
-        try:
+        with ExitStack() as undo:  # so that the same folder may be tried again
+            undo.callback(self._writer.discard)
             self._capture = WindowCapture(self._window, desktop=desktop, keep=1, private=True)
+            undo.callback(self._capture.close)
             self._listener = InputListener(
                 desktop, self._window, self._note, hotkeys=self._hotkeys, on_hotkey=self._hotkey
             )
-        except BaseException:
-            self._writer.close()
-            raise
+            undo.pop_all()
         if paused:
             self._rest("hotkey")
         self._writing = threading.Thread(target=self._write, name="writer", daemon=True)

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
+from io import FileIO
 from pathlib import Path
 
 import av
@@ -58,6 +59,7 @@ class SessionWriter:
         """Keys and buttons that are down, in the order of their presses."""
         self._segment: SegmentRow | None = None
         self._video: _Video | None = None
+        self._files: dict[str, FileIO] = {}
         self._last_pts = -1
         if self.folder.is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
             raise UserError(f"{self.folder} exists already: choose another --out, recordings are never overwritten")
@@ -68,12 +70,11 @@ class SessionWriter:
             part.write_text(self.info.model_dump_json(indent=2) + "\n", encoding="utf-8")
             part.rename(self.folder / "session.json")
             # Unbuffered: a line is the kernel's as soon as it is written.
-            self._files = {
-                name: open(self.folder / f"{name}.jsonl", "ab", buffering=0)
-                for name in ("segments", "frames", "events")
-            }
+            for name in ("segments", "frames", "events"):
+                self._files[name] = open(self.folder / f"{name}.jsonl", "ab", buffering=0)
             self._video = _Video(self.folder / _file(0), width, height, fps)  # what cannot be begun is told of at once
         except (OSError, av.FFmpegError) as error:
+            self.discard()
             raise UserError(f"cannot begin a session in {self.folder} ({error}): choose another --out") from error
 
     def frame(self, pixels: np.ndarray, t_ns: int) -> None:
@@ -126,6 +127,17 @@ class SessionWriter:
         with self._lock:
             for file in self._files.values():
                 file.close()
+
+    def discard(self) -> None:
+        """Closes it and takes away what it began, when there is no picture in it yet: the folder may be used again."""
+        self.close()
+        if self.frames:
+            return
+        for name in ("session.json.part", "session.json", *(f"{name}.jsonl" for name in self._files), _file(0)):
+            with suppress(OSError):
+                (self.folder / name).unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def __enter__(self) -> SessionWriter:
         return self

@@ -322,3 +322,29 @@ def test_a_window_that_cannot_be_captured_leaves_no_folder(desktop, arena, probe
     with pytest.raises(UserError, match="not wholly on the screen"):
         Recorder(desktop, window, arena, tmp_path / "s")
     assert not (tmp_path / "s").exists(), "the same --out may be used again"
+
+
+def test_a_recorder_that_cannot_listen_leaves_nothing_behind(desktop, arena, game, tmp_path, monkeypatch):
+    """As where the display lacks an extension. The same --out may be tried again, and connections are closed."""
+    import gc
+
+    from tracker import listen
+
+    def refuse(**_) -> None:
+        raise UserError("the keys cannot be listened to")
+
+    tries, still_open = [], []
+    with monkeypatch.context() as patch:
+        patch.setattr(listen, "_source", lambda: refuse)
+        for _ in range(3):
+            with pytest.raises(UserError, match="cannot be listened to") as caught:
+                Recorder(desktop, game[1], arena, tmp_path / "s")
+            tries.append(caught)  # which holds the recorder: nothing is closed only because it is forgotten
+            gc.collect()
+            still_open.append(len(os.listdir("/proc/self/fd")))
+            assert not (tmp_path / "s").exists()
+    assert still_open[1] == still_open[2]
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    until(lambda: recorder.status.frames)
+    recorder.stop()
+    assert recorder.wait().ended == "stopped"

@@ -151,6 +151,16 @@ def test_a_recording_is_never_overwritten(tmp_path):
         record(tmp_path / "s", 2)
 
 
+def test_a_session_that_cannot_be_begun_leaves_no_folder(tmp_path, monkeypatch):
+    def full(*_) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("tracker.writer._Video", full)
+    with pytest.raises(UserError, match="cannot begin a session"):
+        record(tmp_path / "s", 1)
+    assert not (tmp_path / "s").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows keeps a home's folders from others by itself")
 def test_others_cannot_read_a_session(tmp_path):
     before = os.umask(0o022)
