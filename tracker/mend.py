@@ -10,8 +10,10 @@ from pathlib import Path
 import av
 from pydantic import TypeAdapter, ValidationError
 
+from combatvla.errors import UserError
+from tracker.lock import lock
 from tracker.rows import EVENTS, EXPLANATIONS, FLAGS, FRAMES, SEGMENTS, EventRow, FrameRow, line
-from tracker.session import Session
+from tracker.session import Session, read_info
 
 LISTS: dict[str, TypeAdapter] = {
     "segments": SEGMENTS,
@@ -25,7 +27,16 @@ LISTS: dict[str, TypeAdapter] = {
 def mend(folder: Path) -> list[str]:
     """Cuts off what cannot be read, lets go of what was never let go, gives cut-off videos an end; what was done, in
     words. The lists as they were stay beside the mended ones (NAME.before). `UserError` for damage that cannot be
-    mended so: no `session.json`, or no list of frames."""
+    mended so: no `session.json`, or no list of frames; and for a session that is still being recorded."""
+    read_info(folder)
+    try:
+        with lock(folder):
+            return _mend(folder)
+    except BlockingIOError:
+        raise UserError(f"{folder} is still being recorded (or mended): end that, then mend it") from None
+
+
+def _mend(folder: Path) -> list[str]:
     done = [*_whole_lines(folder)]
     session = Session(folder)
     done += _ends(session)

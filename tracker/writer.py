@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import cv2
@@ -17,6 +18,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from combatvla.errors import UserError
+from tracker.lock import lock
 from tracker.rows import Event, EventRow, FrameRow, Row, SegmentRow, SessionInfo, line
 
 _MILLISECOND = Fraction(1, 1000)
@@ -60,6 +62,7 @@ class SessionWriter:
         self._segment: SegmentRow | None = None
         self._video: _Video | None = None
         self._files: dict[str, FileIO] = {}
+        self._lock_file: BinaryIO | None = None
         self._last_pts = -1
         if self.folder.is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
             raise UserError(f"{self.folder} exists already: choose another --out, recordings are never overwritten")
@@ -69,6 +72,7 @@ class SessionWriter:
             part = self.folder / "session.json.part"
             part.write_text(self.info.model_dump_json(indent=2) + "\n", encoding="utf-8")
             part.rename(self.folder / "session.json")
+            self._lock_file = lock(self.folder)
             # Unbuffered: a line is the kernel's as soon as it is written.
             for name in ("segments", "frames", "events"):
                 self._files[name] = open(self.folder / f"{name}.jsonl", "ab", buffering=0)
@@ -127,6 +131,8 @@ class SessionWriter:
         with self._lock:
             for file in self._files.values():
                 file.close()
+        if self._lock_file is not None:
+            self._lock_file.close()
 
     def discard(self) -> None:
         """Closes it and takes away what it began, when there is no picture in it yet: the folder may be used again."""

@@ -9,7 +9,7 @@ import av
 import pytest
 
 from combatvla.errors import UserError
-from tests.tracker.test_session import START, record, scene
+from tests.tracker.test_session import START, record, scene, start_recorder
 from tracker.check import check
 from tracker.check import main as check_main
 from tracker.mend import mend
@@ -66,6 +66,25 @@ def test_damage_in_the_middle_is_taken_off(tmp_path):
         Session(tmp_path / "s")
     assert mend(tmp_path / "s") == ["2 damaged lines of frames.jsonl were taken off"]
     assert Session(tmp_path / "s").frames.index.tolist() == [i for i in range(30) if i != 5]
+
+
+def test_a_session_that_is_still_recorded_is_not_mended(tmp_path, capsys):
+    """Mending would put other files in the place of those that the recorder writes on to. Its death frees it."""
+    recorder = start_recorder(tmp_path / "s")
+    try:
+        while int(recorder.stdout.readline()) < 10:
+            pass
+        before = {path.name: path.stat().st_ino for path in (tmp_path / "s").iterdir()}
+        with pytest.raises(UserError, match="is still being recorded") as said:
+            check_main([str(tmp_path / "s"), "--mend"])
+        assert "\n" not in str(said.value)
+        assert {path.name: path.stat().st_ino for path in (tmp_path / "s").iterdir()} == before
+        assert check_main([str(tmp_path / "s")]) in (0, 1), "it may be looked at"
+    finally:
+        recorder.kill()
+        recorder.communicate()
+    assert any("has an end now" in done for done in mend(tmp_path / "s"))
+    assert mend(tmp_path / "s") == []
 
 
 def test_the_command_mends_and_says_so(torn, capsys):
