@@ -63,7 +63,8 @@ class SegmentRow:
     t_ns: Nanoseconds
     """Of its first frame."""
     held: tuple[str, ...] = ()
-    """The keys and buttons that were down when it began."""
+    """The keys and buttons that were down when it began: what the events before `t_ns` say, as the recorder heard them.
+    `tracker check` compares the two, so that lost inputs are found."""
 
 
 @dataclass(slots=True, kw_only=True)

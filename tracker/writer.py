@@ -58,7 +58,9 @@ class SessionWriter:
         self._segment_ns = int(segment_s * 1e9)
         self._lock = threading.Lock()
         self._held: dict[str, None] = {}
-        """Keys and buttons that are down, in the order of their presses."""
+        """Keys and buttons that were down when the last picture was taken, in the order of their presses..."""
+        self._since: list[EventRow] = []
+        """...and what came after it. Pictures wait to be written, so that some of this is after the next one, too."""
         self._segment: SegmentRow | None = None
         self._video: _Video | None = None
         self._files: dict[str, FileIO] = {}
@@ -86,6 +88,7 @@ class SessionWriter:
         one before begins a new video."""
         height, width = pixels.shape[:2]
         segment = self._segment
+        self._hold_until(t_ns)
         if (
             segment is None
             or (segment.width, segment.height) != (width, height)
@@ -104,12 +107,22 @@ class SessionWriter:
         if index or (width, height) != (self._video.width, self._video.height):
             self._video.close()
             self._video = _Video(self.folder / _file(index), width, height, fps)
-        with self._lock:  # between two events: what is held is of this very moment
-            held = tuple(self._held)
+        held = tuple(self._held)
         self._segment = SegmentRow(index=index, file=_file(index), width=width, height=height, t_ns=t_ns, held=held)
         self._append("segments", self._segment)
         self._last_pts = -1
         return self._segment
+
+    def _hold_until(self, t_ns: int) -> None:
+        """`_held` becomes what the events before `t_ns` say."""
+        with self._lock:
+            due = [event for event in self._since if event.t_ns < t_ns]
+            self._since = [event for event in self._since if event.t_ns >= t_ns]
+        for event in due:
+            if event.down:
+                self._held[event.key] = None
+            else:
+                self._held.pop(event.key, None)
 
     def event(self, event: Event) -> None:
         """Adds an event."""
@@ -118,10 +131,7 @@ class SessionWriter:
                 return
             self._append("events", event)
             if isinstance(event, EventRow):
-                if event.down:
-                    self._held[event.key] = None
-                else:
-                    self._held.pop(event.key, None)
+                self._since.append(event)
                 self.events += 1
 
     def close(self) -> None:
