@@ -151,7 +151,8 @@ class CoverRow:
 
 @dataclass(slots=True, kw_only=True)
 class PauseRow:
-    """Recording rests (`paused`) or goes on."""
+    """Recording rests (`paused`) or goes on: nobody plays ("idle"; the input that ends this is noted, and may be before
+    the row that tells of it), or the player wants it so ("hotkey"; no input is noted)."""
 
     t_ns: Nanoseconds
     kind: Literal["pause"] = "pause"
