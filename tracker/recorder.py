@@ -106,6 +106,8 @@ class Recorder:
         self._error: BaseException | None = None
         self._desktop = desktop
         self._covered: tuple[Box, ...] = ()
+        self._resting = threading.RLock()
+        """Held from a look at whether recording rests until that is changed: the pause key is another thread's."""
         self._waiting: queue.Queue[tuple[np.ndarray, int] | None] = queue.Queue(QUEUED)
         with ExitStack() as undo:  # so that the same folder may be tried again
             undo.callback(self._writer.discard)
@@ -116,7 +118,7 @@ class Recorder:
             )
             undo.pop_all()
         if paused:
-            self._rest("hotkey")
+            self._rest("", "hotkey")
         self._writing = threading.Thread(target=self._write, name="writer", daemon=True)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._writing.start()
@@ -163,15 +165,20 @@ class Recorder:
             self.status.marks += 1
             self._note(MarkRow(t_ns=t_ns, label=str(self.status.marks)))
         else:
-            self._rest("" if self.status.paused == "hotkey" else "hotkey")
+            with self._resting:
+                before = self.status.paused
+                self._rest(before, "" if before == "hotkey" else "hotkey")
 
-    def _rest(self, why: str) -> None:
-        """Recording rests from now on, or with "" goes on."""
-        before, self.status.paused = self.status.paused, why
-        self._listener.muted = why == "hotkey"
-        if why:
-            self._listener.release()
-        self._note(PauseRow(t_ns=time.monotonic_ns(), paused=bool(why), why=why or before))
+    def _rest(self, before: str, why: str) -> None:
+        """Recording rests from now on, or with "" goes on; but only where it still rests for the reason `before`."""
+        with self._resting:
+            if self.status.paused != before:
+                return
+            self.status.paused = why
+            self._listener.muted = why == "hotkey"
+            if self._listener.muted:
+                self._listener.release()
+            self._note(PauseRow(t_ns=time.monotonic_ns(), paused=bool(why), why=why or before))
 
     # -- pictures --------------------------------------------------------------------------------------------
 
@@ -233,10 +240,9 @@ class Recorder:
             if not self._desktop.alive(self._window):
                 raise WindowGone("closed")
             return False
-        if self._idle_s is not None and self.status.paused != "hotkey":
+        if self._idle_s is not None:
             idle = not self._listener.down and now - self._listener.last_ns > self._idle_s * 1e9
-            if idle != (self.status.paused == "idle"):
-                self._rest("idle" if idle else "")
+            self._rest(*("", "idle") if idle else ("idle", ""))
         return not self.status.paused
 
     def _take(self) -> None:

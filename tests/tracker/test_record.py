@@ -21,7 +21,7 @@ from combatvla.errors import UserError
 from tests.helpers import start_command, until
 from tracker.check import check
 from tracker.check import main as check_main
-from tracker.recorder import Recorder
+from tracker.recorder import Recorder, Recording
 from tracker.rows import LookRow, MarkRow, MotionRow, PauseRow, ScrollRow, WindowRow
 from tracker.session import Session
 
@@ -209,6 +209,41 @@ def test_it_rests_while_nobody_plays(desktop, arena, game, tmp_path):
     recorder.wait()
     session = Session(tmp_path / "s")
     assert [e.key for e in session.events] == ["space", "space"] and len(session.frames) > frames
+
+
+@pytest.mark.parametrize("why", ["idle", ""])
+def test_the_pause_key_is_not_overruled_by_idling(desktop, arena, game, tmp_path, why):
+    """It is pressed in the very moment in which the recorder begins to rest by itself, or goes on again."""
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s", idle_s=0.4, hotkeys={"pause": "f11"})
+    begun, done = threading.Event(), threading.Event()
+
+    def press() -> None:
+        recorder._hotkey("f11")
+        done.set()
+
+    class AtThatMoment(Recording):
+        def __setattr__(self, name: str, value: object) -> None:
+            ours = threading.current_thread().name == "recorder"
+            if name == "paused" and value == why and ours and not begun.is_set():
+                begun.set()
+                threading.Thread(target=press).start()
+                done.wait(0.5)  # the listener's thread gets as far as it can
+            super().__setattr__(name, value)
+
+    recorder.status = AtThatMoment(**vars(recorder.status))
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        until(lambda: begun.is_set() or recorder.status.paused == "idle")
+        if not why:
+            hold(injector, A.DODGE)
+        assert begun.wait(10) and done.wait(10)
+        time.sleep(0.1)
+        assert recorder.status.paused == "hotkey"
+        frames = recorder.status.frames
+        hold(injector, A.SKILL, seconds=0.6)
+        assert recorder.status.paused == "hotkey" and recorder.status.frames <= frames + 1
+    recorder.stop()
+    recorder.wait()
+    assert "1" not in {e.key for e in Session(tmp_path / "s").events}, "it is typed into a recording that rests"
 
 
 def test_it_stops_before_the_disk_is_full(desktop, arena, game, tmp_path):
