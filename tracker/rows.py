@@ -152,12 +152,13 @@ class CoverRow:
 @dataclass(slots=True, kw_only=True)
 class PauseRow:
     """Recording rests (`paused`) or goes on: nobody plays ("idle"; the input that ends this is noted, and may be before
-    the row that tells of it), or the player wants it so ("hotkey"; no input is noted)."""
+    the row that tells of it), the player wants it so ("hotkey"), or a part of the window is off the screen
+    ("offscreen"). In the latter two no input is noted."""
 
     t_ns: Nanoseconds
     kind: Literal["pause"] = "pause"
     paused: bool
-    why: Literal["idle", "hotkey"]
+    why: Literal["idle", "hotkey", "offscreen"]
 
 
 @dataclass(slots=True, kw_only=True)

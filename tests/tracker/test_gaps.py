@@ -73,7 +73,7 @@ def test_a_tap_just_before_a_picture_is_kept_and_one_without_a_picture_is_counte
     assert tap.frames == (31,) and tap.t_ns == at(1450)
 
 
-@pytest.mark.parametrize(("why", "kept"), [("idle", True), ("hotkey", False)])
+@pytest.mark.parametrize(("why", "kept"), [("idle", True), ("hotkey", False), ("offscreen", False)])
 def test_the_tap_that_wakes_a_recording_is_kept(tmp_path, why, kept):
     """It comes before the recorder notes that it goes on. Where inputs were not listened to, none can be of then."""
     rests = [PauseRow(t_ns=at(1000), paused=True, why=why), PauseRow(t_ns=at(1412), paused=False, why=why)]

@@ -19,11 +19,13 @@ from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect
 from combatvla.errors import UserError
 from tests.helpers import start_command, until
+from tracker.align import stretches
 from tracker.check import check
 from tracker.check import main as check_main
 from tracker.recorder import Recorder, Recording
 from tracker.rows import LookRow, MarkRow, MotionRow, PauseRow, ScrollRow, WindowRow
 from tracker.session import Session
+from tracker.view.page import show
 
 A = Action
 
@@ -209,6 +211,71 @@ def test_it_rests_while_nobody_plays(desktop, arena, game, tmp_path):
     recorder.wait()
     session = Session(tmp_path / "s")
     assert [e.key for e in session.events] == ["space", "space"] and len(session.frames) > frames
+
+
+def move(window, x: int) -> None:
+    connection = connect()
+    connection.create_resource_object("window", window.id).configure(x=x)
+    connection.sync()
+    connection.close()
+
+
+def test_it_rests_while_the_window_is_not_wholly_on_the_screen(desktop, arena, game, tmp_path):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s", hotkeys={"pause": "f11"})
+    lies = desktop.geometry(game[1])
+    wait_for_frames(tmp_path / "s", 8)
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        hold(injector, A.MOVE_FORWARD)
+        move(game[1], 1280 - lies.width + 5)
+        until(lambda: recorder.status.paused == "offscreen")
+        frames = recorder.status.frames
+        hold(injector, A.MOVE_FORWARD, A.SKILL, seconds=0.3)  # what no picture shows is not noted
+        injector.release_all()
+        assert recorder.running() and recorder.status.frames <= frames + 1
+        move(game[1], lies.x)
+        until(lambda: recorder.status.frames > frames + 5)
+        assert not recorder.status.paused
+        hold(injector, A.DODGE)
+    move(game[1], 1280 - lies.width + 5)
+    until(lambda: recorder.status.paused == "offscreen")
+    recorder._hotkey("f11")
+    move(game[1], lies.x)
+    time.sleep(0.4)
+    assert recorder.status.paused == "hotkey", "the pause key stands when the window is back"
+    recorder.stop()
+    assert recorder.wait().ended == "stopped"
+    session = Session(tmp_path / "s")
+    assert [(e.key, e.down) for e in session.events] == [
+        ("w", True),
+        ("w", False),
+        ("space", True),
+        ("space", False),
+    ]
+    rests = [e for e in session.others if isinstance(e, PauseRow)]
+    assert [(e.paused, e.why) for e in rests] == [
+        (True, "offscreen"),
+        (False, "offscreen"),
+        (True, "offscreen"),
+        (True, "hotkey"),
+    ]
+    assert not [f for f in session.frames if rests[0].t_ns <= f.t_ns < rests[1].t_ns or f.t_ns > rests[2].t_ns]
+    assert len(stretches(session)) == 2
+    assert "not wholly on the screen" in show(session).gaps[0].why
+
+
+@pytest.mark.parametrize("error", [UserError("the picture is gone"), ValueError("a mistake of ours")])
+def test_whatever_ends_a_recording_it_says_what_is_kept(desktop, arena, game, tmp_path, error):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    wait_for_frames(tmp_path / "s", 3)
+
+    def fail() -> None:
+        raise error
+
+    recorder._capture.grab_bgra = fail
+    with pytest.raises(type(error), match=str(error)) as caught:
+        recorder.wait()
+    said = " ".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert f"the {recorder.status.frames} frames recorded so far are kept in {tmp_path / 's'}" in said
 
 
 @pytest.mark.parametrize("why", ["idle", ""])
