@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,8 @@ except ImportError:  # Windows, which itself refuses to replace a file that is o
 def lock(folder: Path) -> BinaryIO:
     """Locks the session in `folder` for as long as the file that comes back is open: also `kill -9` ends that.
     `BlockingIOError` when somebody else has locked it. On a file system without locks there is none."""
-    file = open(folder / "session.json", "ab")  # it is never replaced
+    path = folder / "session.json"  # which is never replaced
+    file = open(path, "ab" if os.access(path, os.W_OK) else "rb")
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
