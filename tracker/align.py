@@ -246,9 +246,9 @@ def window_of(frame_times: Sequence[int], last: int, count: int, frame_gap_ms: i
     return tuple(reversed(chosen))
 
 
-def live_spans(session: Session) -> Iterator[tuple[int, int]]:
+def live_spans(session: Session, *, heard: bool = False) -> Iterator[tuple[int, int]]:
     """From when until when pictures were taken, in nanoseconds: not while the window was without the focus, nor while
-    the recording rested."""
+    the recording rested. `heard`: inputs were noted, as they are while it rests only because nobody plays."""
     if not len(session.frames):
         return
     begin, end = session.frames.t_ns[[0, -1]].tolist()
@@ -257,7 +257,10 @@ def live_spans(session: Session) -> Iterator[tuple[int, int]]:
     for event in session.others:
         if not isinstance(event, FocusRow | PauseRow):
             continue
-        rests = not event.focused if isinstance(event, FocusRow) else event.paused
+        if isinstance(event, FocusRow):
+            rests = not event.focused
+        else:
+            rests = event.paused and not (heard and event.why == "idle")
         before = bool(resting)
         (resting.add if rests else resting.discard)(event.kind)
         t_ns = min(max(event.t_ns, begin), end)
@@ -276,6 +279,7 @@ def stretches(session: Session) -> list[Stretch]:
     if not len(times):
         return []
     resumes = [begin for begin, _ in live_spans(session)]
+    heard = [begin for begin, _ in live_spans(session, heard=True)]
     resumed = np.searchsorted(resumes, times, side="right")
     hole_ns = max(HOLE_MS * MS, int(2.5e9 / session.info.fps))
     cuts = (np.flatnonzero((np.diff(times) > hole_ns) | (np.diff(resumed) > 0)) + 1).tolist()
@@ -283,8 +287,9 @@ def stretches(session: Session) -> list[Stretch]:
     for first, end in zip([0, *cuts], [*cuts, len(times)], strict=True):
         since = int(times[first]) - LATE_MS * MS
         if first:
-            resume = resumes[resumed[first] - 1] if resumed[first] else 0
-            since = max(since, int(times[first - 1]) + 1, resume)
+            # Not that of `resumes`: the input that wakes an idle recording comes before it goes on.
+            listens = bisect.bisect_right(heard, times[first])
+            since = max(since, int(times[first - 1]) + 1, heard[listens - 1] if listens else 0)
         found.append(Stretch(first, end - 1, since))
     return found
 

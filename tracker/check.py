@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import sys
 from array import array
@@ -30,6 +31,8 @@ MOST_DRIFT_MS = 5.0
 STILL_MS = 2000
 """With nothing pressed for so long nobody plays."""
 MOST_IDLE_SHARE = 0.6
+NEAR_MS = 100
+"""The recorder may have heard late of what was done so shortly before a video began."""
 LONG_HELD_S = 30.0
 """A key is stuck when it is held for so long, or never let go."""
 
@@ -110,7 +113,7 @@ def check(folder: Path, game: str | None = None) -> Report:
     report.live_s = round(live_ns / 1e9, 3)
     _measure_pace(report, session, live)
     _measure_inputs(report, session, live, live_ns)
-    report.reasons = list(_reasons(report, info.fps))
+    report.reasons = [*_reasons(report, info.fps), *_lost_inputs(session)]
     report.valid = not report.reasons
     if 0 < report.frames - report.pictures <= MOST_TORN_S * info.fps:
         report.notes.append(f"the last {report.frames - report.pictures} frames have no picture: recording was cut off")
@@ -166,6 +169,26 @@ def _measure_inputs(report: Report, session: Session, live: list[tuple[int, int]
         scrolled = (e for e in session.others if isinstance(e, ScrollRow))
         moved = array("q", (e.t_ns for e in chain(session.motions(), scrolled)))
         report.idle_share = round(_idle_ns(session.events, moved, live) / live_ns, 3)
+
+
+def _lost_inputs(session: Session) -> Iterator[str]:
+    """Where a video began with other keys held than the inputs before it tell: some of these are gone."""
+    if session.info.version == 1:  # it knew of none
+        return
+    events, times = session.events, [event.t_ns for event in session.events]
+    down: set[str] = set()
+    told = 0
+    for segment in session.segments:
+        before, low, high = (bisect.bisect_left(times, segment.t_ns + d * MS) for d in (0, -NEAR_MS, NEAR_MS))
+        for event in events[told:before]:
+            (down.add if event.down else down.discard)(event.key)
+        told = before
+        held = set(segment.held)
+        wrong = (down ^ held) - {event.key for event in events[low:high]}
+        if wrong:
+            what = ", ".join(f"{key} is {'held' if key in held else 'not held'}" for key in sorted(wrong))
+            yield f"inputs are missing before {segment.file}: there {what}, which they do not tell"
+        down = held  # each loss is told once
 
 
 def _idle_ns(events: Sequence[EventRow], moved: Sequence[int], live: Sequence[tuple[int, int]]) -> int:

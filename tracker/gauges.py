@@ -100,6 +100,8 @@ class Gauges:
             return "paused   ", "bold yellow", f"press {pause} in the game's window to go on"
         if not status.focused:
             return "waiting  ", "bold yellow", "the game's window does not have the focus: nothing is recorded"
+        if status.paused == "offscreen":
+            return "offscreen", "bold yellow", "a part of the game's window is off the screen: move it back to go on"
         if status.paused:
             return "idle     ", "bold yellow", "nobody plays: press any key in the game to go on"
         return "recording", "bold red", ""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import av
 from pydantic import TypeAdapter, ValidationError
 
+from combatvla.errors import UserError
+from tracker.lock import lock
 from tracker.rows import EVENTS, EXPLANATIONS, FLAGS, FRAMES, SEGMENTS, EventRow, FrameRow, line
-from tracker.session import Session
+from tracker.session import Session, read_info
 
 LISTS: dict[str, TypeAdapter] = {
     "segments": SEGMENTS,
@@ -25,7 +28,16 @@ LISTS: dict[str, TypeAdapter] = {
 def mend(folder: Path) -> list[str]:
     """Cuts off what cannot be read, lets go of what was never let go, gives cut-off videos an end; what was done, in
     words. The lists as they were stay beside the mended ones (NAME.before). `UserError` for damage that cannot be
-    mended so: no `session.json`, or no list of frames."""
+    mended so: no `session.json`, or no list of frames; and for a session that is still being recorded."""
+    read_info(folder)
+    try:
+        with lock(folder):
+            return _mend(folder)
+    except BlockingIOError:
+        raise UserError(f"{folder} is still being recorded (or mended): end that, then mend it") from None
+
+
+def _mend(folder: Path) -> list[str]:
     done = [*_whole_lines(folder)]
     session = Session(folder)
     done += _ends(session)
@@ -37,37 +49,45 @@ def mend(folder: Path) -> list[str]:
         last = [*session.frames.t_ns[-1:].tolist(), *(e.t_ns for e in session.events[-1:])]
         rows = [EventRow(t_ns=max(last), kind=event.kind, key=key, down=False) for key, event in down.items()]
         path = folder / "events.jsonl"
-        _rewrite(path, [*path.read_bytes().splitlines(keepends=True), *map(line, rows)])
+        _rewrite(path, chain(_lines(path), map(line, rows)))
         done.append(f"let go at the end: {', '.join(down)}")
     return done
 
 
 def _whole_lines(folder: Path) -> Iterator[str]:
     """Takes lines that cannot be read, or that are not after their forerunners, off the lists."""
-    for name, kind in LISTS.items():
+    for name in LISTS:
         path = folder / f"{name}.jsonl"
-        if not path.is_file():
-            continue
-        kept, cut = [], 0
-        before = FrameRow(index=0, pts=0, t_ns=0)
-        for text in path.read_bytes().splitlines(keepends=True):
-            try:
-                row = kind.validate_json(text)
-            except ValidationError:
-                cut += 1
-                continue
-            if name == "segments" and row.index != len(kept):
-                cut += 1
-                continue
-            if name == "frames":
-                if kept and not _after(before, row):
-                    cut += 1
-                    continue
-                before = row
-            kept.append(text if text.endswith(b"\n") else text + b"\n")
-        if cut:
-            _rewrite(path, kept)
+        if path.is_file() and (cut := sum(not good for _, good in _judged(path))):
+            _rewrite(path, (text for text, good in _judged(path) if good))
             yield f"{cut} damaged line{'s' * (cut != 1)} of {path.name} {'were' if cut != 1 else 'was'} taken off"
+
+
+def _judged(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """Each line of a list, and whether it stays. (One after the other: ten hours of a mouse are ten million.)"""
+    name, kept = path.stem, 0
+    before = FrameRow(index=0, pts=0, t_ns=0)
+    for text in _lines(path):
+        try:
+            row = LISTS[name].validate_json(text)
+        except ValidationError:
+            yield text, False
+            continue
+        good = True
+        if name == "segments":
+            good = row.index == kept
+        elif name == "frames":
+            good = not kept or _after(before, row)
+            before = row if good else before
+        kept += good
+        yield text, good
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, each with its end: the last one may have lost it."""
+    with open(path, "rb") as file:
+        for text in file:
+            yield text if text.endswith(b"\n") else text + b"\n"
 
 
 def _after(before: FrameRow, row: FrameRow) -> bool:

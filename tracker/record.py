@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +16,7 @@ import tyro
 from combatvla.arguments import parse
 from combatvla.desktop.base import Desktop, Window
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile, profile_for
+from combatvla.profiles import MOUSE_BUTTONS, GameProfile, load_profile, profile_for
 from tracker.recorder import Recorder, Recording
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ class Args:
     least_free_mb: float = 500.0
     """Ends before the disk is so full that other programs fail."""
     stop_key: str = "f12"
-    """Pressed in the game's window it ends the recording. The three keys are not recorded."""
+    """Pressed in the game's window it ends the recording: a character (p), a key's name (f12, escape, page_up) or a
+    button (mouse_middle). The three keys are not recorded."""
     pause_key: str = "f11"
     """...lets it rest, or go on."""
     mark_key: str = "f9"
@@ -96,10 +99,14 @@ def main(argv: list[str]) -> int:
 
     console = Console(stderr=True)
     desktop = open_desktop(watch_only=True)
+    check_names(hotkeys)
     if desktop.note:
         console.print(f"Note: {desktop.note}.", style="yellow", soft_wrap=True)
     tell_once(console, args.out, hotkeys, idle_s=args.idle, ask=not args.yes)
     window = chosen_window(args, desktop, profile, console)
+    game = game_of(args.game, window)
+    if profile is None and game:
+        check_hotkeys(hotkeys, load_profile(game))
     desktop.activate(window)
     fps = args.fps if args.fps is not None else pace(window)
     recorder = Recorder(
@@ -108,7 +115,7 @@ def main(argv: list[str]) -> int:
         profile,
         args.out,
         fps=fps,
-        game=game_of(args.game, window),
+        game=game,
         hotkeys=hotkeys,
         idle_s=args.idle,
         least_free_mb=args.least_free_mb,
@@ -157,6 +164,38 @@ def check_hotkeys(hotkeys: dict[str, str], profile: GameProfile | None) -> None:
             f"--stop-key, --pause-key and --mark-key: expected three keys that {game} does not use, got "
             f"{', '.join(hotkeys.values())}"
         )
+
+
+def check_names(hotkeys: dict[str, str]) -> None:
+    """`UserError` for a name that the listener never reports: that key would do nothing."""
+    from pynput import keyboard
+
+    from tracker.listen import _NAMES
+
+    named = {_NAMES.get(key.name, key.name) for key in keyboard.Key} | set(MOUSE_BUTTONS)
+    for what, key in hotkeys.items():
+        if key in named or re.fullmatch(r"key_\d+", key) or (len(key) == 1 and _plain(key)):
+            continue
+        near = get_close_matches(key, sorted(named), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "such as p, f8, page_up or mouse_middle"
+        raise UserError(
+            f"--{what}-key: expected a key's name, or a character that it types without shift, got {key!r}; {hint}"
+        )
+
+
+def _plain(char: str) -> bool:
+    """Whether a key types it without shift, as far as can be told."""
+    if not char.isprintable() or char.isspace():
+        return False
+    if sys.platform != "linux" or not char.isascii():
+        return True
+    from combatvla.desktop.x11 import connect
+
+    connection = connect()
+    try:
+        return any(index % 2 == 0 for _, index in connection.keysym_to_keycodes(ord(char)))
+    finally:
+        connection.close()
 
 
 def chosen_window(args: Args, desktop: Desktop, profile: GameProfile | None, console: Console) -> Window:

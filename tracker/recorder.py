@@ -16,13 +16,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from combatvla.desktop.base import Box, Desktop, View, Window, WindowGone
+from combatvla.desktop.base import Box, Desktop, OffScreen, View, Window, WindowGone
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 from tracker.rows import CoverRow, Event, FocusRow, MarkRow, PauseRow, WindowRow
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """The disk, the quota or the largest file size is used up."""
+OFFSCREEN_NS = 200_000_000
+"""So often it is looked whether a window that was off the screen is back: each look opens the screen anew."""
 QUEUED = 8
 """Pictures that may wait to be encoded; beyond it they are dropped, and counted."""
 
@@ -38,7 +40,7 @@ class Recording:
     events: int = 0
     focused: bool = True
     paused: str = ""
-    """Why recording rests: "hotkey", "idle"; empty while it goes on."""
+    """Why recording rests (`tracker.rows.PauseRow.why`); empty while it goes on."""
     marks: int = 0
     covered: int = 0
     """Pictures in which something was painted black because other windows covered it..."""
@@ -58,8 +60,9 @@ class Recorder:
     `game` is how `load_profile` finds the profile again (default: its name); a window without a profile is recorded the
     same way. With `paused` recording rests until the pause key is pressed. `hotkeys` names keys by what they do
     ("stop", "pause", "mark"); they are not recorded. After `idle_s` without an input recording rests until the next
-    one. It ends when less than `least_free_mb` are free on the disk. `status` may be read at any time. `wait` raises
-    what went wrong (a full disk, a window that left the screen) as `UserError`; what was recorded until then is kept.
+    one, and while a part of the window is off the screen. It ends when less than `least_free_mb` are free on the disk.
+    `status` may be read at any time. `wait` raises what went wrong (a full disk, a lost display) as `UserError`; what
+    was recorded until then is kept, and it says where.
     """
 
     def __init__(
@@ -106,17 +109,21 @@ class Recorder:
         self._error: BaseException | None = None
         self._desktop = desktop
         self._covered: tuple[Box, ...] = ()
+        self._look_ns = 0
+        """When to look again whether the window is back on the screen."""
+        self._resting = threading.RLock()
+        """Held from a look at whether recording rests until that is changed: the pause key is another thread's."""
         self._waiting: queue.Queue[tuple[np.ndarray, int] | None] = queue.Queue(QUEUED)
-        try:
+        with ExitStack() as undo:  # so that the same folder may be tried again
+            undo.callback(self._writer.discard)
             self._capture = WindowCapture(self._window, desktop=desktop, keep=1, private=True)
+            undo.callback(self._capture.close)
             self._listener = InputListener(
                 desktop, self._window, self._note, hotkeys=self._hotkeys, on_hotkey=self._hotkey
             )
-        except BaseException:
-            self._writer.close()
-            raise
+            undo.pop_all()
         if paused:
-            self._rest("hotkey")
+            self._rest("", "hotkey")
         self._writing = threading.Thread(target=self._write, name="writer", daemon=True)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._writing.start()
@@ -163,15 +170,23 @@ class Recorder:
             self.status.marks += 1
             self._note(MarkRow(t_ns=t_ns, label=str(self.status.marks)))
         else:
-            self._rest("" if self.status.paused == "hotkey" else "hotkey")
+            with self._resting:
+                before = self.status.paused
+                self._rest(before, "" if before == "hotkey" else "hotkey")
 
-    def _rest(self, why: str) -> None:
-        """Recording rests from now on, or with "" goes on."""
-        before, self.status.paused = self.status.paused, why
-        self._listener.muted = why == "hotkey"
-        if why:
-            self._listener.release()
-        self._note(PauseRow(t_ns=time.monotonic_ns(), paused=bool(why), why=why or before))
+    def _rest(self, before: str, why: str, t_ns: int | None = None) -> bool:
+        """Recording rests from `t_ns` (or now) on, or with "" goes on. Only where `before` is still why it rests: gives
+        whether it was."""
+        with self._resting:
+            if self.status.paused != before:
+                return False
+            self.status.paused = why
+            self._listener.muted = why in ("hotkey", "offscreen")
+            if self._listener.muted:
+                self._listener.release()
+            t_ns = time.monotonic_ns() if t_ns is None else t_ns
+            self._note(PauseRow(t_ns=t_ns, paused=bool(why), why=why or before))
+            return True
 
     # -- pictures --------------------------------------------------------------------------------------------
 
@@ -215,9 +230,7 @@ class Recorder:
             if now - looked > 1_000_000_000:
                 looked = now
                 self._check_disk()
-            live = self._live(now)
-            if live:
-                self._take()
+            live = self._live(now) and self._take()
             late = (time.monotonic_ns() - due) // period
             if live:
                 self.status.dropped += late
@@ -233,14 +246,22 @@ class Recorder:
             if not self._desktop.alive(self._window):
                 raise WindowGone("closed")
             return False
-        if self._idle_s is not None and self.status.paused != "hotkey":
+        if self._idle_s is not None:
             idle = not self._listener.down and now - self._listener.last_ns > self._idle_s * 1e9
-            if idle != (self.status.paused == "idle"):
-                self._rest("idle" if idle else "")
-        return not self.status.paused
+            self._rest(*("", "idle") if idle else ("idle", ""))
+        paused = self.status.paused
+        return not paused or (paused == "offscreen" and now >= self._look_ns)
 
-    def _take(self) -> None:
-        taken = self._capture.grab_bgra()
+    def _take(self) -> bool:
+        """Takes a picture; whether there is one."""
+        try:
+            taken = self._capture.grab_bgra()
+        except OffScreen:
+            self._look_ns = time.monotonic_ns() + OFFSCREEN_NS
+            self._rest("", "offscreen")
+            return False
+        if self.status.paused and not self._rest("offscreen", "", taken[1]):
+            return False  # the pause key was pressed meanwhile
         self.status.capture_ms.append((time.monotonic_ns() - taken[1]) / 1e6)
         lies = self._capture.window
         if lies != self._window:
@@ -251,6 +272,7 @@ class Recorder:
             self._waiting.put_nowait(taken)
         except queue.Full:
             self.status.dropped += 1
+        return True
 
     def _heed_cover(self, view: View, t_ns: int) -> None:
         self.status.covered += bool(view.covered)
@@ -271,4 +293,7 @@ class Recorder:
             number = error.errno if error.errno is not None else getattr(error, "args", [None])[0]
             what = "the disk is full" if number in DISK_FULL else f"the session could not be written ({error})"
             return UserError(f"{what}, so the recording was stopped: {self._kept()}; free some space and record again")
+        if isinstance(error, UserError):
+            return UserError(f"{error}; the recording was stopped: {self._kept()}")
+        error.add_note(self._kept())  # our mistake: it is shown with it
         return error

@@ -63,7 +63,8 @@ class SegmentRow:
     t_ns: Nanoseconds
     """Of its first frame."""
     held: tuple[str, ...] = ()
-    """The keys and buttons that were down when it began."""
+    """The keys and buttons that were down when it began: what the events before `t_ns` say, as the recorder heard them.
+    `tracker check` compares the two, so that lost inputs are found."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,12 +151,14 @@ class CoverRow:
 
 @dataclass(slots=True, kw_only=True)
 class PauseRow:
-    """Recording rests (`paused`) or goes on."""
+    """Recording rests (`paused`) or goes on: nobody plays ("idle"; the input that ends this is noted, and may be before
+    the row that tells of it), the player wants it so ("hotkey"), or a part of the window is off the screen
+    ("offscreen"). In the latter two no input is noted."""
 
     t_ns: Nanoseconds
     kind: Literal["pause"] = "pause"
     paused: bool
-    why: Literal["idle", "hotkey"]
+    why: Literal["idle", "hotkey", "offscreen"]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,9 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
+from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import cv2
@@ -16,6 +18,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from combatvla.errors import UserError
+from tracker.lock import lock
 from tracker.rows import Event, EventRow, FrameRow, Row, SegmentRow, SessionInfo, line
 
 _MILLISECOND = Fraction(1, 1000)
@@ -55,24 +58,29 @@ class SessionWriter:
         self._segment_ns = int(segment_s * 1e9)
         self._lock = threading.Lock()
         self._held: dict[str, None] = {}
-        """Keys and buttons that are down, in the order of their presses."""
+        """Keys and buttons that were down when the last picture was taken, in the order of their presses..."""
+        self._since: list[EventRow] = []
+        """...and what came after it. Pictures wait to be written, so that some of this is after the next one, too."""
         self._segment: SegmentRow | None = None
         self._video: _Video | None = None
+        self._files: dict[str, FileIO] = {}
+        self._lock_file: BinaryIO | None = None
         self._last_pts = -1
         if self.folder.is_file() or (self.folder.is_dir() and any(self.folder.iterdir())):
             raise UserError(f"{self.folder} exists already: choose another --out, recordings are never overwritten")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # Every key that is typed in the game is in it: nobody else's to read.
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)
             part = self.folder / "session.json.part"
             part.write_text(self.info.model_dump_json(indent=2) + "\n", encoding="utf-8")
             part.rename(self.folder / "session.json")
+            self._lock_file = lock(self.folder)
             # Unbuffered: a line is the kernel's as soon as it is written.
-            self._files = {
-                name: open(self.folder / f"{name}.jsonl", "ab", buffering=0)
-                for name in ("segments", "frames", "events")
-            }
+            for name in ("segments", "frames", "events"):
+                self._files[name] = open(self.folder / f"{name}.jsonl", "ab", buffering=0)
             self._video = _Video(self.folder / _file(0), width, height, fps)  # what cannot be begun is told of at once
         except (OSError, av.FFmpegError) as error:
+            self.discard()
             raise UserError(f"cannot begin a session in {self.folder} ({error}): choose another --out") from error
 
     def frame(self, pixels: np.ndarray, t_ns: int) -> None:
@@ -80,6 +88,7 @@ class SessionWriter:
         one before begins a new video."""
         height, width = pixels.shape[:2]
         segment = self._segment
+        self._hold_until(t_ns)
         if (
             segment is None
             or (segment.width, segment.height) != (width, height)
@@ -98,12 +107,22 @@ class SessionWriter:
         if index or (width, height) != (self._video.width, self._video.height):
             self._video.close()
             self._video = _Video(self.folder / _file(index), width, height, fps)
-        with self._lock:  # between two events: what is held is of this very moment
-            held = tuple(self._held)
+        held = tuple(self._held)
         self._segment = SegmentRow(index=index, file=_file(index), width=width, height=height, t_ns=t_ns, held=held)
         self._append("segments", self._segment)
         self._last_pts = -1
         return self._segment
+
+    def _hold_until(self, t_ns: int) -> None:
+        """`_held` becomes what the events before `t_ns` say."""
+        with self._lock:
+            due = [event for event in self._since if event.t_ns < t_ns]
+            self._since = [event for event in self._since if event.t_ns >= t_ns]
+        for event in due:
+            if event.down:
+                self._held[event.key] = None
+            else:
+                self._held.pop(event.key, None)
 
     def event(self, event: Event) -> None:
         """Adds an event."""
@@ -112,10 +131,7 @@ class SessionWriter:
                 return
             self._append("events", event)
             if isinstance(event, EventRow):
-                if event.down:
-                    self._held[event.key] = None
-                else:
-                    self._held.pop(event.key, None)
+                self._since.append(event)
                 self.events += 1
 
     def close(self) -> None:
@@ -125,6 +141,19 @@ class SessionWriter:
         with self._lock:
             for file in self._files.values():
                 file.close()
+        if self._lock_file is not None:
+            self._lock_file.close()
+
+    def discard(self) -> None:
+        """Closes it and takes away what it began, when there is no picture in it yet: the folder may be used again."""
+        self.close()
+        if self.frames:
+            return
+        for name in ("session.json.part", "session.json", *(f"{name}.jsonl" for name in self._files), _file(0)):
+            with suppress(OSError):
+                (self.folder / name).unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def __enter__(self) -> SessionWriter:
         return self

@@ -19,6 +19,10 @@ class WindowGone(UserError):
     """The game's window was closed (or its display ended)."""
 
 
+class OffScreen(UserError):
+    """A part of the game's window lies off the screen: there is no picture of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A top-level window. `x`, `y`, `width`, `height`: its picture on the screen in pixels, without decorations."""

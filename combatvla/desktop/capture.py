@@ -10,7 +10,7 @@ import mss
 import numpy as np
 from mss.exception import ScreenShotError
 
-from combatvla.desktop.base import Desktop, View, Window, WindowGone, open_desktop
+from combatvla.desktop.base import Desktop, OffScreen, View, Window, WindowGone, open_desktop
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame
 
@@ -51,7 +51,7 @@ class WindowCapture:
     def grab(self) -> Frame:
         """The window's picture, `uint8[H, W, 3]` RGB, stamped just before it was taken.
 
-        `WindowGone` when the window was closed, `UserError` when a part of it lies off the screen.
+        `WindowGone` when the window was closed, `OffScreen` when a part of it lies off the screen.
         """
         with self._lock:
             bgra, t_ns = self._grab()
@@ -83,22 +83,27 @@ class WindowCapture:
         return pixels, t_ns
 
     def _take(self, window: Window) -> tuple[np.ndarray, int]:
-        t_ns = time.monotonic_ns()
         try:
-            screen = self._screen()
-            self._check_on_screen(window, screen.monitors[0])
-            shot = screen.grab((window.x, window.y, window.x + window.width, window.y + window.height))
+            try:
+                return self._shoot(window)
+            except (OffScreen, ScreenShotError):
+                # mss keeps the size that the screen had when it was opened; a game may have changed it since.
+                self._close_screen()
+                return self._shoot(window)
         except (ScreenShotError, OSError) as error:
             if not self._desktop.alive(window):
                 raise WindowGone(f"the window {window.title!r} was closed: start the game again") from error
             raise UserError(f"the window {window.title!r} cannot be captured ({error})") from error
+
+    def _shoot(self, window: Window) -> tuple[np.ndarray, int]:
+        screen = self._screen()
+        t_ns = time.monotonic_ns()
+        self._check_on_screen(window, screen.monitors[0])
+        shot = screen.grab((window.x, window.y, window.x + window.width, window.y + window.height))
         return np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4), t_ns
 
     def close(self) -> None:
-        screen = getattr(self._local, "screen", None)
-        if screen is not None:
-            screen.close()
-            self._local.screen = None
+        self._close_screen()
         if self._cover is not None:
             self._cover.close()
         if self._own:
@@ -115,12 +120,17 @@ class WindowCapture:
             self._local.screen = mss.MSS()
         return self._local.screen
 
+    def _close_screen(self) -> None:
+        screen, self._local.screen = getattr(self._local, "screen", None), None
+        if screen is not None:
+            screen.close()
+
     @staticmethod
     def _check_on_screen(window: Window, screen: dict) -> None:
         left, top = screen["left"], screen["top"]
         right, bottom = left + screen["width"], top + screen["height"]
         if window.x < left or window.y < top or window.x + window.width > right or window.y + window.height > bottom:
-            raise UserError(
+            raise OffScreen(
                 f"the window {window.title!r} ({window.width}x{window.height} at {window.x},{window.y}) is not wholly "
                 f"on the screen ({screen['width']}x{screen['height']}): move it there or make it smaller"
             )

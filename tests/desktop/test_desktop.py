@@ -7,11 +7,16 @@ import time
 
 import numpy as np
 import pytest
+from Xlib.ext import randr
 
 from combatvla.desktop import Desktop, Window, WindowGone, open_desktop
+from combatvla.desktop.base import OffScreen
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.display import own_display
+from combatvla.desktop.x11 import connect
 from combatvla.errors import UserError
+from tests.conftest import ProbeWindow
+from tests.helpers import until
 
 BLUE = (0x20, 0x40, 0xC0)
 """The probe window's colour, RGB."""
@@ -71,6 +76,49 @@ def test_capture_of_a_window_that_hangs_off_the_screen(desktop, arena, probe):
         pytest.skip("the window manager moved it onto the screen")
     with WindowCapture(window) as capture, pytest.raises(UserError, match="not wholly on the screen"):
         capture.grab()
+
+
+def set_screen(width: int, height: int) -> None:
+    """What a game does that changes the resolution; at most to what the display was started with."""
+    connection = connect()
+    root = connection.screen().root
+    found = root.xrandr_get_screen_resources()
+    if connection.xrandr_get_crtc_info(found.crtcs[0], found.config_timestamp).mode:
+        connection.xrandr_set_crtc_config(found.crtcs[0], found.config_timestamp, 0, 0, 0, randr.Rotate_0, [])
+    root.xrandr_set_screen_size(width, height, width // 4, height // 4)
+    connection.sync()
+    connection.close()
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_capture_goes_on_when_the_screen_changes_its_size(display, arena, private):
+    with own_display(1280, 720):
+        set_screen(640, 480)
+        opened = ProbeWindow("CombatVLA Arena – probe", 320, 240, 0, 0)
+        desktop = open_desktop()
+        try:
+            window = opened.find(desktop, arena, focus=False)
+            with WindowCapture(window, desktop=desktop, private=private) as capture:
+                assert capture.grab().pixels.shape == (240, 320, 3)
+                set_screen(1280, 720)
+                for width, height in ((1200, 700), (640, 480)):
+                    resize(window, width, height)
+                    until(lambda size=(height, width, 3): capture.grab().pixels.shape == size)
+                set_screen(400, 300)
+                with pytest.raises(OffScreen, match="not wholly on the screen .400x300"):
+                    for _ in range(100):
+                        resize(window, 640, 480)  # the window manager may have made it smaller
+                        capture.grab()
+        finally:
+            desktop.close()
+            opened.close()
+
+
+def resize(window: Window, width: int, height: int) -> None:
+    connection = connect()
+    connection.create_resource_object("window", window.id).configure(width=width, height=height)
+    connection.sync()
+    connection.close()
 
 
 def test_a_foreign_window_id_is_gone(desktop):

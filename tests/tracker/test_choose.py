@@ -19,7 +19,7 @@ from combatvla.errors import UserError
 from combatvla.profiles import profile_for
 from tests.helpers import run_command, start_command, until
 from tracker.check import check
-from tracker.record import Args, pace
+from tracker.record import Args, check_names, pace
 from tracker.session import Session
 
 
@@ -85,6 +85,32 @@ def test_what_cannot_be_chosen_is_said_in_one_sentence(desktop, probe, tmp_path)
     assert "leave out --title" in refused(tmp_path, "--click", "--title", "twin a")
     assert "three keys" in refused(tmp_path, "--title", "twin a", "--stop-key", "F9")
     assert "no window with 'x' in the title" in refused(tmp_path, "--title", "x", "--wait", "0")
+
+
+def test_keys_that_would_never_fire_are_refused(desktop, probe, tmp_path):
+    """The listener says escape, nothing types ! without shift, and the Arena dodges with the space bar."""
+    probe("CombatVLA Arena – probe", 200, 150)
+    where = ("--title", "Arena – probe")
+    assert "--pause-key: expected a key's name" in (said := refused(tmp_path, *where, "--pause-key", "esc"))
+    assert "did you mean escape?" in said
+    assert "such as p, f8" in refused(tmp_path, *where, "--mark-key", "!")
+    assert "three keys that arena does not use" in refused(tmp_path, *where, "--pause-key", "space")
+    assert not (tmp_path / "s").exists()
+    recorded(tmp_path, *where, "--pause-key", "Escape", "--mark-key", "p", "--stop-key", "mouse_middle")
+
+
+def test_any_key_that_the_listener_reports_may_be_a_hotkey(display):
+    from pynput import keyboard
+
+    from tracker.listen import InputListener
+
+    for key in [*keyboard.Key, keyboard.KeyCode.from_vk(0xFFB0)]:
+        check_names({"stop": InputListener._name(None, key)})
+    for name in ("f8", "p", "1", "-", "ö", "mouse_left", "page_up"):
+        check_names({"stop": name})
+    for name in ("esc", "!", "_", "", " ", "shift_l", "return", "mouse_4", "f99", "key_", "\n"):
+        with pytest.raises(UserError, match="--stop-key: expected"):
+            check_names({"stop": name})
 
 
 def test_by_a_click_with_the_command(desktop, arena, probe, xtest, tmp_path):

@@ -73,6 +73,25 @@ def test_a_tap_just_before_a_picture_is_kept_and_one_without_a_picture_is_counte
     assert tap.frames == (31,) and tap.t_ns == at(1450)
 
 
+@pytest.mark.parametrize(("why", "kept"), [("idle", True), ("hotkey", False), ("offscreen", False)])
+def test_the_tap_that_wakes_a_recording_is_kept(tmp_path, why, kept):
+    """It comes before the recorder notes that it goes on. Where inputs were not listened to, none can be of then."""
+    rests = [PauseRow(t_ns=at(1000), paused=True, why=why), PauseRow(t_ns=at(1412), paused=False, why=why)]
+    events = [*rests, *press("space", 1400, 1405), *press("w", 1402, 1500)]
+    session = write_lists(tmp_path, frames(0, 1000) + frames(1415, 2400), events)
+    found, counts = align(session)
+    taps = [(s.t_ns, s.frames) for s in found if Action.DODGE in s.plan.steps[0].held]
+    assert taps == ([(at(1400), (31,))] if kept else []) and counts.without_picture == (0 if kept else 2)
+    assert [(s.first, s.last) for s in stretches(session)] == [(0, 30), (31, 60)]
+
+
+def test_a_waking_press_is_not_one_of_before_the_focus_came_back(tmp_path):
+    events = [*away(900, 1400, "idle"), *away(1000, 1390, "focus"), *press("space", 1380, 1385)]
+    found, counts = align(write_lists(tmp_path, frames(0, 890) + frames(1400, 2400), events))
+    assert not any(Action.DODGE in s.held for sample in found for s in sample.plan.steps)
+    assert counts.without_picture == 1
+
+
 def test_what_was_typed_before_the_focus_came_back_is_none_of_it(tmp_path):
     """A press between the loss and its return: a recorder notes none, and a session that has one does not tell it."""
     events = [*away(1000, 1050, "focus"), *press("space", 1020, 1030)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
 
 import av
 import pytest
 
 from combatvla.errors import UserError
-from tests.tracker.test_session import START, record, scene
+from tests.tracker.test_session import START, record, scene, start_recorder
 from tracker.check import check
 from tracker.check import main as check_main
 from tracker.mend import mend
@@ -66,6 +67,47 @@ def test_damage_in_the_middle_is_taken_off(tmp_path):
         Session(tmp_path / "s")
     assert mend(tmp_path / "s") == ["2 damaged lines of frames.jsonl were taken off"]
     assert Session(tmp_path / "s").frames.index.tolist() == [i for i in range(30) if i != 5]
+
+
+def test_a_session_that_is_still_recorded_is_not_mended(tmp_path, capsys):
+    """Mending would put other files in the place of those that the recorder writes on to. Its death frees it."""
+    recorder = start_recorder(tmp_path / "s")
+    try:
+        while int(recorder.stdout.readline()) < 10:
+            pass
+        before = {path.name: path.stat().st_ino for path in (tmp_path / "s").iterdir()}
+        with pytest.raises(UserError, match="is still being recorded") as said:
+            check_main([str(tmp_path / "s"), "--mend"])
+        assert "\n" not in str(said.value)
+        assert {path.name: path.stat().st_ino for path in (tmp_path / "s").iterdir()} == before
+        assert check_main([str(tmp_path / "s")]) in (0, 1), "it may be looked at"
+    finally:
+        recorder.kill()
+        recorder.communicate()
+    assert any("has an end now" in done for done in mend(tmp_path / "s"))
+    assert mend(tmp_path / "s") == []
+
+
+def test_a_last_line_without_its_end_is_kept_apart(torn):
+    """As when the crash came between the row and the end of its line."""
+    events = torn / "events.jsonl"
+    events.write_bytes(events.read_bytes().rpartition(b"\n")[0])
+    assert "let go at the end: w" in mend(torn)
+    assert [(e.key, e.down) for e in Session(torn).events] == [("w", True), ("w", False)]
+
+
+def test_a_long_list_is_mended_line_by_line(torn):
+    """Ten hours of a mouse have ten million lines: memory must not grow with them."""
+    rows = b"".join(line(LookRow(t_ns=START + i, dx=1.0, dy=float(i))) for i in range(100_000))
+    events = torn / "events.jsonl"
+    events.write_bytes(rows + b"rubbish\n" + line(EventRow(t_ns=START, kind="key", key="w", down=True)))
+    tracemalloc.start()
+    done = mend(torn)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "1 damaged line of events.jsonl was taken off" in done and "let go at the end: w" in done
+    assert events.read_bytes().startswith(rows) and events.read_bytes().count(b"\n") == 100_002
+    assert most < len(rows) / 2
 
 
 def test_the_command_mends_and_says_so(torn, capsys):

@@ -124,6 +124,9 @@ def test_the_gauges_fit_a_terminal_and_say_what_is(tmp_path):
     assert "does not have the focus" in text(shown) and "recording" not in text(shown).splitlines()[0]
     recording.focused, recording.paused = True, "idle"
     assert "nobody plays" in text(shown)
+    recording.paused = "offscreen"
+    assert "offscreen" in text(shown).splitlines()[0] and "is off the screen: move it back" in text(shown)
+    assert all(len(line.plain) <= 80 for line in shown.lines())
     recording.paused = "hotkey"
     assert "press F11 in the game's window to go on" in text(shown)
 

@@ -19,11 +19,13 @@ from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect
 from combatvla.errors import UserError
 from tests.helpers import start_command, until
+from tracker.align import stretches
 from tracker.check import check
 from tracker.check import main as check_main
-from tracker.recorder import Recorder
+from tracker.recorder import Recorder, Recording
 from tracker.rows import LookRow, MarkRow, MotionRow, PauseRow, ScrollRow, WindowRow
 from tracker.session import Session
+from tracker.view.page import show
 
 A = Action
 
@@ -211,6 +213,106 @@ def test_it_rests_while_nobody_plays(desktop, arena, game, tmp_path):
     assert [e.key for e in session.events] == ["space", "space"] and len(session.frames) > frames
 
 
+def move(window, x: int) -> None:
+    connection = connect()
+    connection.create_resource_object("window", window.id).configure(x=x)
+    connection.sync()
+    connection.close()
+
+
+def test_it_rests_while_the_window_is_not_wholly_on_the_screen(desktop, arena, game, tmp_path):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s", hotkeys={"pause": "f11"})
+    lies = desktop.geometry(game[1])
+    wait_for_frames(tmp_path / "s", 8)
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        hold(injector, A.MOVE_FORWARD)
+        move(game[1], 1280 - lies.width + 5)
+        until(lambda: recorder.status.paused == "offscreen")
+        frames = recorder.status.frames
+        hold(injector, A.MOVE_FORWARD, A.SKILL, seconds=0.3)  # what no picture shows is not noted
+        injector.release_all()
+        assert recorder.running() and recorder.status.frames <= frames + 1
+        move(game[1], lies.x)
+        until(lambda: recorder.status.frames > frames + 5)
+        assert not recorder.status.paused
+        hold(injector, A.DODGE)
+    move(game[1], 1280 - lies.width + 5)
+    until(lambda: recorder.status.paused == "offscreen")
+    recorder._hotkey("f11")
+    move(game[1], lies.x)
+    time.sleep(0.4)
+    assert recorder.status.paused == "hotkey", "the pause key stands when the window is back"
+    recorder.stop()
+    assert recorder.wait().ended == "stopped"
+    session = Session(tmp_path / "s")
+    assert [(e.key, e.down) for e in session.events] == [
+        ("w", True),
+        ("w", False),
+        ("space", True),
+        ("space", False),
+    ]
+    rests = [e for e in session.others if isinstance(e, PauseRow)]
+    assert [(e.paused, e.why) for e in rests] == [
+        (True, "offscreen"),
+        (False, "offscreen"),
+        (True, "offscreen"),
+        (True, "hotkey"),
+    ]
+    assert not [f for f in session.frames if rests[0].t_ns <= f.t_ns < rests[1].t_ns or f.t_ns > rests[2].t_ns]
+    assert len(stretches(session)) == 2
+    assert "not wholly on the screen" in show(session).gaps[0].why
+
+
+@pytest.mark.parametrize("error", [UserError("the picture is gone"), ValueError("a mistake of ours")])
+def test_whatever_ends_a_recording_it_says_what_is_kept(desktop, arena, game, tmp_path, error):
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    wait_for_frames(tmp_path / "s", 3)
+
+    def fail() -> None:
+        raise error
+
+    recorder._capture.grab_bgra = fail
+    with pytest.raises(type(error), match=str(error)) as caught:
+        recorder.wait()
+    said = " ".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert f"the {recorder.status.frames} frames recorded so far are kept in {tmp_path / 's'}" in said
+
+
+@pytest.mark.parametrize("why", ["idle", ""])
+def test_the_pause_key_is_not_overruled_by_idling(desktop, arena, game, tmp_path, why):
+    """It is pressed in the very moment in which the recorder begins to rest by itself, or goes on again."""
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s", idle_s=0.4, hotkeys={"pause": "f11"})
+    begun, done = threading.Event(), threading.Event()
+
+    def press() -> None:
+        recorder._hotkey("f11")
+        done.set()
+
+    class AtThatMoment(Recording):
+        def __setattr__(self, name: str, value: object) -> None:
+            ours = threading.current_thread().name == "recorder"
+            if name == "paused" and value == why and ours and not begun.is_set():
+                begun.set()
+                threading.Thread(target=press).start()
+                done.wait(0.5)  # the listener's thread gets as far as it can
+            super().__setattr__(name, value)
+
+    recorder.status = AtThatMoment(**vars(recorder.status))
+    with GuardedInjector(desktop, game[1], arena, armed=True) as injector:
+        until(lambda: begun.is_set() or recorder.status.paused == "idle")
+        if not why:
+            hold(injector, A.DODGE)
+        assert begun.wait(10) and done.wait(10)
+        time.sleep(0.1)
+        assert recorder.status.paused == "hotkey"
+        frames = recorder.status.frames
+        hold(injector, A.SKILL, seconds=0.6)
+        assert recorder.status.paused == "hotkey" and recorder.status.frames <= frames + 1
+    recorder.stop()
+    recorder.wait()
+    assert "1" not in {e.key for e in Session(tmp_path / "s").events}, "it is typed into a recording that rests"
+
+
 def test_it_stops_before_the_disk_is_full(desktop, arena, game, tmp_path):
     recorder = Recorder(desktop, game[1], arena, tmp_path / "s", least_free_mb=1e9)
     with pytest.raises(UserError, match="the disk is full, so the recording was stopped"):
@@ -322,3 +424,29 @@ def test_a_window_that_cannot_be_captured_leaves_no_folder(desktop, arena, probe
     with pytest.raises(UserError, match="not wholly on the screen"):
         Recorder(desktop, window, arena, tmp_path / "s")
     assert not (tmp_path / "s").exists(), "the same --out may be used again"
+
+
+def test_a_recorder_that_cannot_listen_leaves_nothing_behind(desktop, arena, game, tmp_path, monkeypatch):
+    """As where the display lacks an extension. The same --out may be tried again, and connections are closed."""
+    import gc
+
+    from tracker import listen
+
+    def refuse(**_) -> None:
+        raise UserError("the keys cannot be listened to")
+
+    tries, still_open = [], []
+    with monkeypatch.context() as patch:
+        patch.setattr(listen, "_source", lambda: refuse)
+        for _ in range(3):
+            with pytest.raises(UserError, match="cannot be listened to") as caught:
+                Recorder(desktop, game[1], arena, tmp_path / "s")
+            tries.append(caught)  # which holds the recorder: nothing is closed only because it is forgotten
+            gc.collect()
+            still_open.append(len(os.listdir("/proc/self/fd")))
+            assert not (tmp_path / "s").exists()
+    assert still_open[1] == still_open[2]
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    until(lambda: recorder.status.frames)
+    recorder.stop()
+    assert recorder.wait().ended == "stopped"

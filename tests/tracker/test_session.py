@@ -91,6 +91,39 @@ def test_a_long_recording_is_cut_into_videos(tmp_path):
     assert len(Session(tmp_path / "s").frames) == 30
 
 
+def test_what_is_held_is_of_the_moment_of_the_picture(tmp_path):
+    """Pictures are written some frames after they were taken, and inputs at once."""
+    ms = 1_000_000
+    with SessionWriter(tmp_path / "s", game="g", title="t", width=64, height=64, fps=30, segment_s=1.0) as writer:
+        for at_ms, key, down in ((-10, "w", True), (5, "a", True), (990, "w", False), (1010, "a", False)):
+            writer.event(EventRow(t_ns=START + at_ms * ms, kind="key", key=key, down=down))
+        for at_ms in (0, 500, 1000):
+            writer.frame(scene(0, 64, 64), START + at_ms * ms)
+    assert [s.held for s in Session(tmp_path / "s").segments] == [("w",), ("a",)]
+
+
+def test_lost_inputs_are_found_by_what_is_held(tmp_path):
+    """The beginning of each video tells what was held, whatever became of the inputs before it."""
+    ms = 1_000_000
+    with SessionWriter(tmp_path / "s", game="arena", title="t", width=64, height=64, fps=30, segment_s=1.0) as writer:
+        for i in range(120):
+            t_ns = START + i * 33_333_334
+            if i in (10, 20, 40):
+                writer.event(EventRow(t_ns=t_ns - ms, kind="key", key="w", down=i != 20))
+            if i in (15, 70):
+                writer.event(EventRow(t_ns=t_ns - ms, kind="button", key="mouse_left", down=i == 15))
+            if i in (31, 32):  # heard late: the video had begun
+                writer.event(EventRow(t_ns=START + 999 * ms + i, kind="key", key="1", down=i == 31))
+            writer.frame(scene(i, 64, 64), t_ns)
+    assert check(tmp_path / "s").reasons == []
+    events = tmp_path / "s" / "events.jsonl"
+    lines = events.read_bytes().splitlines(keepends=True)
+    events.write_bytes(b"".join(text for i, text in enumerate(lines) if i not in (1, 2)))
+    assert check(tmp_path / "s").reasons == [
+        "inputs are missing before video-00001.mkv: there mouse_left is held, w is not held, which they do not tell"
+    ]
+
+
 def test_a_window_may_change_its_size(tmp_path):
     sizes = [(320, 180)] * 3 + [(201, 151)] * 3 + [(320, 180)] * 2
     with SessionWriter(tmp_path / "s", game="g", title="t", width=320, height=180, fps=30) as writer:
@@ -149,6 +182,30 @@ def test_a_recording_is_never_overwritten(tmp_path):
     record(tmp_path / "s", 2)
     with pytest.raises(UserError, match="exists already"):
         record(tmp_path / "s", 2)
+
+
+def test_a_session_that_cannot_be_begun_leaves_no_folder(tmp_path, monkeypatch):
+    def full(*_) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("tracker.writer._Video", full)
+    with pytest.raises(UserError, match="cannot begin a session"):
+        record(tmp_path / "s", 1)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps a home's folders from others by itself")
+def test_others_cannot_read_a_session(tmp_path):
+    before = os.umask(0o022)
+    try:
+        record(tmp_path / "sessions" / "s", 2)
+        (tmp_path / "own").mkdir(0o755)
+        record(tmp_path / "own", 2)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "sessions" / "s").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "sessions").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o755, "who made the folder has chosen who reads it"
 
 
 RECORDER = """

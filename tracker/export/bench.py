@@ -136,9 +136,10 @@ def lengthen(source: Path, folder: Path, seconds: float) -> float:
                 os.link(video, folder / file)
             except OSError:  # another file system
                 shutil.copy(video, folder / file)
-            lists[0].write(
-                line(SegmentRow(index=k, file=file, width=first.width, height=first.height, t_ns=begin, held=()))
+            row = SegmentRow(
+                index=k, file=file, width=first.width, height=first.height, t_ns=begin, held=tuple(sorted(held))
             )
+            lists[0].write(line(row))
             lists[1].writelines(
                 b'{"index":%d,"pts":%d,"t_ns":%d,"segment":%d}\n' % (index + i, p, begin + t, k)
                 for i, (p, t) in enumerate(zip(pts, offsets, strict=True))

@@ -38,7 +38,11 @@ from tracker.view.motion import MotionFile
 from tracker.view.show import CHUNK_MS, Card, Event, Flag, Gap, Lane, Note, NoteStep, Show, Video
 
 MS = 1e6
-PAUSES = {"idle": "recording rested: nobody played", "hotkey": "recording was paused"}
+PAUSES = {
+    "idle": "recording rested: nobody played",
+    "hotkey": "recording was paused",
+    "offscreen": "recording rested: the window was not wholly on the screen",
+}
 
 
 def show(session: Session, game: str | None = None) -> Show:
