@@ -138,7 +138,9 @@ def test_a_torn_recording_and_one_of_another_size(tmp_path, capsys):
     out = tmp_path / "d"
     argv = [str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(out), "--validation-share", "0", "--jobs", "1"]
     figures = run(capsys, *argv)
-    assert figures["dropped"]["not 320x180 at 30 fps"] == len(session.frames) and set(figures["without"]) == {"b"}
+    assert figures["dropped"]["not 320x180 at 30 fps"] == len(session.frames) and set(figures["without"]) == {
+        str(tmp_path / "b")
+    }
     assert 30 < figures["frames"] < 90 and figures["dropped"]["no picture"] == 90 - figures["frames"]
     check_against(Session(tmp_path / "a"), out)
 
@@ -165,7 +167,7 @@ def test_what_cannot_be_written_is_told(tmp_path, small_disk):
         export([str(tmp_path / "s"), "--to", "lerobot", "--out", str(small_disk / "d"), "--jobs", "1"])
     assert not (small_disk / "d/meta/info.json").exists() and not list(small_disk.rglob("*.part"))
     (tmp_path / "s/video-00000.mkv").write_bytes(b"no video")
-    with pytest.raises(UserError, match="nothing to export"):
+    with pytest.raises(UserError, match="has no episode for this dataset"):
         export([str(tmp_path / "s"), "--to", "lerobot", "--out", str(tmp_path / "d"), "--jobs", "1"])
     assert not (tmp_path / "d").exists()
 
