@@ -198,6 +198,19 @@ def test_when_no_session_can_be_used_nothing_is_written(tmp_path, to):
     assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.parametrize("to", ["chat", "lerobot"])
+def test_two_sessions_of_one_name_are_refused(tmp_path, to):
+    """Their rows could not be told apart."""
+    first, second = (str(play(tmp_path / who / "first", 1).folder) for who in ("a", "b"))
+    argv = ["--to", to, "--out", str(tmp_path / "d")]
+    with pytest.raises(UserError, match="a/first and .*b/first are both called 'first'"):
+        export([first, second, *argv])
+    with pytest.raises(UserError, match="are both called 'first'"):
+        export([first, f"{first}/", *argv])
+    assert not (tmp_path / "d").exists()
+    assert export([first, second, "--to", "srt"]) == 0
+
+
 def test_a_profile_that_there_is_not_is_refused_before_any_work(tmp_path, capsys):
     for name in ("a", "b"):
         play(tmp_path / name, 2)

@@ -64,6 +64,15 @@ def check(args: Args) -> None:
         raise UserError("--out is missing: name the folder of the dataset to make")
     if args.to == "srt" and args.out is not None and len(args.sessions) > 1:
         raise UserError("--out goes with the subtitles of one session: without it they lie beside each one's videos")
+    if args.to != "srt":
+        folders: dict[str, Path] = {}
+        for folder in args.sessions:
+            name = folder.resolve().name
+            if (other := folders.setdefault(name, folder)) is not folder:
+                raise UserError(
+                    f"{other} and {folder} are both called {name!r}, and a dataset names its sessions so: rename one, "
+                    "or export them into two datasets"
+                )
     args.check()
     args.check_cleaning()
     if args.truth is not None and len(args.sessions) > 1:
