@@ -132,6 +132,16 @@ def test_menus_and_banners_are_left_out(tmp_path):
     assert cleaned(session, keep_repeated=True, keep_menus=True)[1] == {}
 
 
+def test_a_hud_that_does_not_fit_the_window_is_told_of(tmp_path, capsys):
+    """Nobody guesses from an empty dataset that the bars lie elsewhere."""
+    record(tmp_path / "s", 6, [("w", 0.1, 5.5)])
+    hint = "the profile's HUD may not fit this game's window (docs/window.md); --keep-menus keeps them"
+    assert export([str(tmp_path / "s"), "--out", str(tmp_path / "d")]) == 0
+    assert hint in capsys.readouterr().out
+    assert export([str(tmp_path / "s"), "--out", str(tmp_path / "e"), "--keep-menus"]) == 0
+    assert hint not in capsys.readouterr().out
+
+
 def test_a_profile_without_a_hud_has_no_menus(tmp_path):
     session = record(tmp_path / "s", 2, [("w", 0.1, 1.5)])
     bare = ARENA.model_copy(update={"hud": {}})

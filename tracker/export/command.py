@@ -12,6 +12,7 @@ import tyro
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
+from tracker.clean import MENU
 from tracker.export.chat import ChatOptions
 
 if TYPE_CHECKING:
@@ -167,6 +168,11 @@ def _dataset(args: Args, found: list[Source], failures: Failures, note: Callable
     )
     if dropped:
         table("left out", ("why", unit), list(dropped.items()))
+    if 2 * dropped.get(MENU, 0) > total + sum(dropped.values()):
+        print(
+            f"most samples were left out because of {MENU!r}: the profile's HUD may not fit this game's window "
+            "(docs/window.md); --keep-menus keeps them"
+        )
     table("splits", ("split", "sessions", unit), [(s, n["sessions"], n["count"]) for s, n in splits.items()])
     explained = ", ".join(f"{by} {n}" for by, n in counts.explained_by.items()) or "none"
     print(
