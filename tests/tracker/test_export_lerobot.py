@@ -229,4 +229,7 @@ def test_lerobot_loads_it_without_a_warning(tmp_path, capsys):
     assert len(rows) == figures["frames"] == 146
     for row, t_ns, action, screen in zip(rows, read["t_ns"], read["action"], read["screen"], strict=True):
         assert row["t_ns"] == t_ns and np.array_equal(np.float32(row["action"]), action)
-        assert (screen.transpose(1, 2, 0) == seen[int(t_ns)]).all()
+        # The same decoded picture is made RGB by FFmpeg there, which comes out 1.1 of 255 darker, and by OpenCV here.
+        # (Two pictures of this session differ by 60.)
+        away = np.abs(screen.transpose(1, 2, 0).astype(int) - seen[int(t_ns)])
+        assert away.max() <= 3 and away.mean() <= 1.5
