@@ -17,6 +17,7 @@ import tyro
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
+from tracker.view.film import Films
 from tracker.view.page import SessionSource
 from tracker.view.server import ViewServer
 
@@ -86,7 +87,8 @@ def main(argv: list[str]) -> int:
         raise UserError("no session given: name the folders that `combatvla tracker record` made")
     if not 0 <= args.port <= 65535:
         raise UserError(f"--port: expected a number from 0 to 65535, got {args.port}")
-    sources = [SessionSource(folder, args.game) for folder in find_sessions(args.sessions)]
+    films = Films()
+    sources = [SessionSource(folder, args.game, films) for folder in find_sessions(args.sessions)]
     if len(sources) == 1:
         sources[0].show()  # one that cannot be shown is told of here
     with ViewServer(sources, args.port) as server:
