@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -514,6 +515,32 @@ def test_the_browser_gets_a_private_file_and_not_the_secret(session, tmp_path):
     viewer.send_signal(signal.SIGTERM)
     viewer.communicate(timeout=20)
     assert viewer.returncode == 0 and not page.exists()
+
+
+FOLLOW = """
+import re, sys, time, urllib.request
+page = open(sys.argv[1].removeprefix("file://")).read()
+print(urllib.request.urlopen(re.search('href="(.*?)"', page)[1], timeout=20).status, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_browser_in_the_terminal_is_served_while_it_runs(session, tmp_path):
+    """Python waits for such a one to end before it goes on."""
+    browser, asked = tmp_path / "browser", tmp_path / "asked"
+    (tmp_path / "follow.py").write_text(FOLLOW)
+    browser.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path / "follow.py"} "$1" > {asked}\n')
+    browser.chmod(0o755)
+    viewer = start_command(
+        "tracker", "view", str(session), env={**os.environ, "BROWSER": str(browser)}, start_new_session=True
+    )
+    try:
+        until(lambda: asked.is_file() and asked.read_text() == "200\n", 15)
+        viewer.send_signal(signal.SIGTERM)
+        assert viewer.wait(20) == 0
+    finally:
+        os.killpg(viewer.pid, signal.SIGKILL)
+        viewer.communicate()
 
 
 def test_mistakes_are_named(session, tmp_path):

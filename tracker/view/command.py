@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import webbrowser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -77,7 +78,8 @@ def opened(url: str) -> Iterator[None]:
             f'<title>combatvla</title><a href="{escape(url)}">open the recording</a>\n',
             encoding="utf-8",
         )
-        webbrowser.open(page.as_uri())
+        # Aside: a browser in the terminal ends when it is left, and until then it is to be served.
+        threading.Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()
         yield
 
 
