@@ -105,9 +105,9 @@ class Cleaner:
         return False
 
     def _span(self, sample: Sample) -> tuple[int, int]:
-        """From its oldest picture to its decision or its newest picture, in ns."""
-        times = self._session.frames.t_ns
-        return int(min(times[sample.frames[0]], sample.t_ns)), int(max(times[sample.frames[-1]], sample.t_ns))
+        """From its oldest picture to the end of its plan, in ns: what was pressed in a flagged span is no label."""
+        times, end_ns = self._session.frames.t_ns, sample.t_ns + sample.plan.duration_ms * MS
+        return int(min(times[sample.frames[0]], sample.t_ns)), int(max(times[sample.frames[-1]], end_ns))
 
 
 class _Spans:

@@ -200,7 +200,7 @@ def _plain(char: str) -> bool:
 
 def chosen_window(args: Args, desktop: Desktop, profile: GameProfile | None, console: Console) -> Window:
     """The window that the arguments mean. `UserError` when there is none, or several."""
-    from combatvla.desktop.choose import choose_window
+    from combatvla.desktop.choose import choose_window, find_only_window
 
     if args.click:
         console.print("Click on the window to record (Escape or the right button: none).")
@@ -211,7 +211,7 @@ def chosen_window(args: Args, desktop: Desktop, profile: GameProfile | None, con
     with console.status("waiting for the window"):
         if args.title is not None or args.pid is not None:
             return choose_window(desktop, title=args.title, pid=args.pid, wait_s=args.wait)
-        return desktop.find_window(profile, wait_s=args.wait)
+        return find_only_window(desktop, profile, wait_s=args.wait)
 
 
 def game_of(game: str | None, window: Window) -> str:

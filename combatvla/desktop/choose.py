@@ -38,6 +38,18 @@ def find_window(desktop: Desktop, profile: GameProfile, *, wait_s: float = 0.0, 
     )
 
 
+def find_only_window(desktop: Desktop, profile: GameProfile, *, wait_s: float = 0.0) -> Window:
+    """As `find_window`; `UserError` where several fit, with or without the focus: who records must not guess."""
+    window = find_window(desktop, profile, wait_s=wait_s)
+    fitting = [w for w in desktop.windows() if w.title.startswith(profile.title)]
+    if len(fitting) > 1:
+        raise UserError(
+            f"{len(fitting)} windows whose title starts with {profile.title!r} are open: {_names(fitting)}; close all "
+            "but one, or choose one with --title, --pid or --click"
+        )
+    return window
+
+
 def choose_window(desktop: Desktop, *, title: str | None = None, pid: int | None = None, wait_s: float = 0.0) -> Window:
     """The one window with `title` in its title (as plain text or as a regular expression, in any case) that belongs to
     process `pid` or to a child of it; either may be None. Windows of the programs that run this one (the terminal) are

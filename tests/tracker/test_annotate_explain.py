@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import weakref
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +21,7 @@ from tracker.append import Appender
 from tracker.dataset import read_rows
 from tracker.export.command import main as export
 from tracker.hud_track import HudTrack
-from tracker.rows import EXPLANATIONS, ExplanationRow, line
+from tracker.rows import EXPLANATIONS, ExplanationRow, FlagRow, line
 from tracker.session import Session
 
 START = 10**10
@@ -47,6 +50,49 @@ def test_true_states_explain_what_export_then_uses(fight, tmp_path, capsys):
     assert exported["explained_by"] == {"truth": exported["explained"]} and exported["explained"] > 20
     said = {row.steps for row in told.values()}
     assert sum(decode(row.answer).explanations in said for row in read_rows(tmp_path / "d")) == exported["explained"]
+
+
+def test_one_damaged_session_does_not_stop_the_others(fight, tmp_path, capsys):
+    """Whatever is damaged."""
+    says = {
+        "session.json": "session.json cannot be read",
+        "frames.jsonl": "frames.jsonl is damaged at line 2",
+        "flags.jsonl": "flags.jsonl is damaged at line 1",
+        "explanations.jsonl": "explanations.jsonl is damaged at line 1",
+        "truth.jsonl": "truth.jsonl, line 2, is no true state",
+    }
+    for name in says:
+        bad = Path(shutil.copytree(fight, tmp_path / name))
+        lines = (bad / name).read_bytes().splitlines(keepends=True) if (bad / name).is_file() else []
+        good = {"flags.jsonl": line(FlagRow(begin_ns=0, end_ns=1)), "explanations.jsonl": line(ROW)}.get(name, b"")
+        (bad / name).unlink(missing_ok=True)  # a link to the recorded one
+        (bad / name).write_bytes(b"".join([*lines[:1], b"{\n", *lines[1:3], good]))
+    (tmp_path / "bare").mkdir()
+    folders = [str(tmp_path / name) for name in (*says, "bare")]
+    argv = ["--by", "truth", "--json"]
+    assert explain([*folders, str(fight), *argv]) == 0
+    said = capsys.readouterr()
+    report = json.loads(said.out.splitlines()[-1])
+    assert report["sessions"] == 1 and report["explained"] > 20 and report["without"].keys() == set(folders)
+    assert all(text in said.err for text in says.values()) and "no session in" in said.err
+    assert sum(str(tmp_path) in text for text in said.err.splitlines()) == len(folders), "a sentence each"
+    with pytest.raises(UserError, match="nothing to explain: .*session.json cannot be read"):
+        explain([*folders, *argv])
+
+
+def test_sessions_are_opened_one_at_a_time(fight, tmp_path, monkeypatch):
+    folders = [fight, *(Path(shutil.copytree(fight, tmp_path / name)) for name in ("b", "c"))]
+    opened: list[weakref.ref] = []
+
+    class Watched(Session):
+        def __init__(self, folder) -> None:
+            assert all(session() is None for session in opened)
+            super().__init__(folder)
+            opened.append(weakref.ref(self))
+
+    monkeypatch.setattr("tracker.annotate.command.Session", Watched)
+    assert explain([*map(str, folders), "--by", "truth"]) == 0
+    assert len(opened) == 3
 
 
 def test_an_explanation_of_another_plan_is_not_used(fight, tmp_path, capsys):

@@ -11,6 +11,7 @@ import pytest
 from combatvla.errors import UserError
 from tests.helpers import run_command
 from tracker.bench import cpu_seconds, main
+from tracker.export.bench import measure
 
 
 def test_the_figures_are_those_of_real_recordings():
@@ -30,6 +31,14 @@ def test_processor_time_is_that_of_the_process():
     while time.process_time() < until:
         pass
     assert 0.25 < cpu_seconds(os.getpid()) - before < 1.0
+
+
+@pytest.mark.parametrize("hours", [0.002, 0.004])
+def test_so_much_is_exported_as_was_asked(hours):
+    """Less than a video, and no whole number of videos: the page names the command by the hours that were measured."""
+    figures = measure(hours, fps=10, size=(320, 180), segment_s=10, jobs=1)
+    assert figures["hours"] == hours and figures["lerobot_frames"] == pytest.approx(hours * 36_000, abs=2)
+    assert figures["export_times_real_time"] > 0
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,21 @@ def test_any_key_that_the_listener_reports_may_be_a_hotkey(display):
             check_names({"stop": name})
 
 
+def test_of_several_windows_of_a_game_none_is_recorded(desktop, arena, probe, tmp_path):
+    """Not the newest, nor the one with the focus: either may be what nobody wanted to have recorded."""
+    probe("CombatVLA Arena – guide", 200, 150, 0, 0).find(desktop, arena)
+    other = probe("CombatVLA Arena – game", 200, 150, 300, 0)
+    until(lambda: len([w for w in desktop.windows() if w.title.startswith("CombatVLA Arena")]) == 2)
+    other.find(desktop, arena)
+    said = refused(tmp_path, "--game", "arena")
+    assert (
+        "2 windows whose title starts with 'CombatVLA Arena' are open" in said and "--title, --pid or --click" in said
+    )
+    assert "'CombatVLA Arena – guide'" in said and f"'CombatVLA Arena – game' (process {other.process.pid})" in said
+    recorded(tmp_path, "--game", "arena", "--pid", str(other.process.pid))
+    assert Session(tmp_path / "s").info.title == "CombatVLA Arena – game"
+
+
 def test_by_a_click_with_the_command(desktop, arena, probe, xtest, tmp_path):
     probe("clicked", 300, 200).find(desktop, arena)
     command = start_command("tracker", "record", "--click", "--out", str(tmp_path / "s"), "--stop-after", "0.5")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +18,7 @@ from tracker.append import Appender
 from tracker.dataset import decode_png, read_rows
 from tracker.export.card import splits_of
 from tracker.export.command import main as export
-from tracker.rows import FLAGS, FlagRow
+from tracker.rows import FLAGS, ExplanationRow, FlagRow, line
 
 KEEP = ["--keep-menus", "--keep-repeated", "--keep-idle", "1"]
 
@@ -120,12 +121,102 @@ def test_a_session_without_pictures_does_not_spoil_the_others(tmp_path, capsys):
     assert export([*argv, *KEEP, "--out", str(tmp_path / "d"), "--json"]) == 0
     said = capsys.readouterr()
     figures = json.loads(said.out.splitlines()[-1])
-    assert set(figures["without"]) == {"bad", "torn"} and figures["samples"] > 5
+    assert set(figures["without"]) == {str(tmp_path / n) for n in ("bad", "torn")} and figures["samples"] > 5
     assert "bad has no readable picture" in said.err and "events.jsonl is damaged" in said.err
     assert {row.session for row in read_rows(tmp_path / "d")} == {"good"}
-    with pytest.raises(UserError, match="nothing to export: .*bad has no readable picture"):
+    with pytest.raises(UserError, match="bad has no readable picture"):
         export([str(tmp_path / "bad"), *KEEP, "--out", str(tmp_path / "e")])
     assert not (tmp_path / "e").exists()
+
+
+DAMAGED = {
+    "session.json": "session.json cannot be read",
+    "no session.json": "no session in",
+    "no such game": "unknown game 'nowhere'",
+    "frames.jsonl": "frames.jsonl is damaged at line 2",
+    "motion": "events.jsonl is damaged at line 2",
+    "flags.jsonl": "flags.jsonl is damaged at line 2",
+    "explanations.jsonl": "explanations.jsonl is damaged at line 2",
+    "truth.jsonl": "truth.jsonl, line 1, is no true state",
+}
+
+
+def damage(session: Path, what: str) -> None:
+    """Damages a session in one of the ways of `DAMAGED`."""
+    if what == "session.json":
+        (session / what).write_text("{")
+    elif what == "no session.json":
+        (session / "session.json").unlink()
+    elif what == "no such game":
+        info = session / "session.json"
+        info.write_text(info.read_text().replace('"arena"', '"nowhere"'))
+    else:
+        path = session / ("events.jsonl" if what == "motion" else what)
+        good = {
+            "flags.jsonl": line(FlagRow(begin_ns=0, end_ns=1)),
+            "explanations.jsonl": line(
+                ExplanationRow(t_ns=START, frame=0, plan="<wait><t50>", steps=("hold",), by="hud")
+            ),
+        }
+        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else [good.get(what, b"{}\n")] * 2
+        rubbish = b'{"kind":"motion"}\n' if what == "motion" else b"rubbish\n"
+        path.write_bytes(b"".join([lines[0], rubbish, *lines[1:]]))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("to", ["chat", "lerobot", "srt"])
+def test_one_damaged_session_does_not_stop_the_others(tmp_path, capsys, to, jobs):
+    """Whatever is damaged. What an export does not read does not matter to it."""
+    unread = {"chat": {"motion"}, "lerobot": {"explanations.jsonl", "truth.jsonl"}}
+    unread["srt"] = {*unread["chat"], *unread["lerobot"], "flags.jsonl"}
+    for what in ("good", *DAMAGED):
+        play(tmp_path / what, 2)
+        if what in DAMAGED:
+            damage(tmp_path / what, what)
+    argv = [*(str(tmp_path / name) for name in (*DAMAGED, "good")), "--to", to, "--jobs", jobs]
+    argv += ["--out", str(tmp_path / "d"), "--validation-share", "0"] * (to != "srt")
+    assert export([*argv, *KEEP, "--json"]) == 0
+    said = capsys.readouterr()
+    figures = json.loads(said.out.splitlines()[-1])
+    assert figures["without"].keys() == {str(tmp_path / what) for what in DAMAGED.keys() - unread[to]}
+    assert figures["sessions"] == 1 + len(unread[to])
+    for what, says in DAMAGED.items():
+        told = [text for text in said.err.splitlines() if str(tmp_path / what) in text]
+        assert len(told) == (what not in unread[to]) and all(says in text for text in told), (what, told)
+    if to == "chat":
+        assert {row.session for row in read_rows(tmp_path / "d")} == {"good", *unread[to]}
+
+
+@pytest.mark.parametrize("to", ["chat", "lerobot", "srt"])
+def test_when_no_session_can_be_used_nothing_is_written(tmp_path, to):
+    for name in ("a", "b"):
+        play(tmp_path / name, 2)
+        (tmp_path / name / "frames.jsonl").write_bytes(b"what\nis\nthis\n")
+    argv = [str(tmp_path / "a"), str(tmp_path / "b"), "--to", to]
+    with pytest.raises(UserError, match="nothing to export: .*a/frames.jsonl is damaged.*; .*b/frames.jsonl is dam"):
+        export([*argv, *(["--out", str(tmp_path / "d")] * (to != "srt"))])
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize("to", ["chat", "lerobot"])
+def test_two_sessions_of_one_name_are_refused(tmp_path, to):
+    """Their rows could not be told apart."""
+    first, second = (str(play(tmp_path / who / "first", 1).folder) for who in ("a", "b"))
+    argv = ["--to", to, "--out", str(tmp_path / "d")]
+    with pytest.raises(UserError, match="a/first and .*b/first are both called 'first'"):
+        export([first, second, *argv])
+    with pytest.raises(UserError, match="are both called 'first'"):
+        export([first, f"{first}/", *argv])
+    assert not (tmp_path / "d").exists()
+    assert export([first, second, "--to", "srt"]) == 0
+
+
+def test_a_profile_that_there_is_not_is_refused_before_any_work(tmp_path, capsys):
+    for name in ("a", "b"):
+        play(tmp_path / name, 2)
+    with pytest.raises(UserError, match="^unknown game 'nowhere'"):
+        export([str(tmp_path / "a"), str(tmp_path / "b"), "--game", "nowhere", "--out", str(tmp_path / "d")])
+    assert capsys.readouterr().err == ""
 
 
 def test_flagged_spans_are_counted(tmp_path, capsys):

@@ -138,7 +138,9 @@ def test_a_torn_recording_and_one_of_another_size(tmp_path, capsys):
     out = tmp_path / "d"
     argv = [str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(out), "--validation-share", "0", "--jobs", "1"]
     figures = run(capsys, *argv)
-    assert figures["dropped"]["not 320x180 at 30 fps"] == len(session.frames) and set(figures["without"]) == {"b"}
+    assert figures["dropped"]["not 320x180 at 30 fps"] == len(session.frames) and set(figures["without"]) == {
+        str(tmp_path / "b")
+    }
     assert 30 < figures["frames"] < 90 and figures["dropped"]["no picture"] == 90 - figures["frames"]
     check_against(Session(tmp_path / "a"), out)
 
@@ -165,7 +167,7 @@ def test_what_cannot_be_written_is_told(tmp_path, small_disk):
         export([str(tmp_path / "s"), "--to", "lerobot", "--out", str(small_disk / "d"), "--jobs", "1"])
     assert not (small_disk / "d/meta/info.json").exists() and not list(small_disk.rglob("*.part"))
     (tmp_path / "s/video-00000.mkv").write_bytes(b"no video")
-    with pytest.raises(UserError, match="nothing to export"):
+    with pytest.raises(UserError, match="has no episode for this dataset"):
         export([str(tmp_path / "s"), "--to", "lerobot", "--out", str(tmp_path / "d"), "--jobs", "1"])
     assert not (tmp_path / "d").exists()
 
@@ -173,9 +175,10 @@ def test_what_cannot_be_written_is_told(tmp_path, small_disk):
 READ = """
 import json, logging, sys, warnings
 import torch
-# torchvision from PyPI is built for CUDA: what it lacks beside a torch without it is declared, and not used.
-library = torch.library.Library("torchvision", "DEF")
-library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+if torch.version.cuda is None:
+    # torchvision from PyPI is built for CUDA: what it lacks beside a torch without it is declared, and not used.
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import torchvision.io
@@ -227,4 +230,7 @@ def test_lerobot_loads_it_without_a_warning(tmp_path, capsys):
     assert len(rows) == figures["frames"] == 146
     for row, t_ns, action, screen in zip(rows, read["t_ns"], read["action"], read["screen"], strict=True):
         assert row["t_ns"] == t_ns and np.array_equal(np.float32(row["action"]), action)
-        assert (screen.transpose(1, 2, 0) == seen[int(t_ns)]).all()
+        # The same decoded picture is made RGB by FFmpeg there, which comes out 1.1 of 255 darker, and by OpenCV here.
+        # (Two pictures of this session differ by 60.)
+        away = np.abs(screen.transpose(1, 2, 0).astype(int) - seen[int(t_ns)])
+        assert away.max() <= 3 and away.mean() <= 1.5

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -203,13 +204,13 @@ def test_films_take_bounded_room_and_leave_nothing(numbered, tmp_path, monkeypat
     folder, _ = numbered
     videos = [folder / f"video-0000{i}.mkv" for i in (0, 1)]
     before = sorted(p.name for p in folder.iterdir())
-    films = Films(videos, most_bytes=1)
-    first, _ = films.get(0)
+    films = Films(most_bytes=1)
+    first, _ = films.get(videos[0])
     whole = bytes(first)
-    films.get(1)
+    films.get(videos[1])
     assert len(films._made) == 1, "the older one made room"
     assert bytes(first) == whole, "whoever still sends it has it"
-    assert films.get(0)[0] is not first and films.get(0)[0] is films.get(0)[0]
+    assert films.get(videos[0])[0] is not first and films.get(videos[0])[0] is films.get(videos[0])[0]
     assert list(tmp_path.iterdir()) == [] and sorted(p.name for p in folder.iterdir()) == before
 
 
@@ -218,7 +219,35 @@ def test_a_full_disk_is_named(numbered, small_disk, monkeypatch):
     monkeypatch.setattr(film.tempfile, "tempdir", None)
     (small_disk / "filler").write_bytes(bytes(290_000))
     with pytest.raises(UserError, match="No space left on device.*TMPDIR"):
-        Films([numbered[0] / "video-00000.mkv"]).get(0)
+        Films().get(numbered[0] / "video-00000.mkv")
+
+
+def test_all_sessions_share_the_room_for_films(numbered, tmp_path, monkeypatch):
+    """Some hundred sessions in a list would otherwise take as much each."""
+    folders = [Path(shutil.copytree(numbered[0], tmp_path / name)) for name in ("a", "b", "c")]
+    served: list[ViewServer] = []
+    monkeypatch.setattr(ViewServer, "serve_forever", lambda server: served.append(server))
+    assert cli.run(["tracker", "view", *map(str, folders), "--no-open"]) == 0
+    (server,) = served
+    films = server.sources[0]._films
+    size = len(server.sources[0].film(0))
+    films._most = 2 * size
+    for source in (*server.sources, *server.sources):
+        assert source.film(0)[4:8] == b"ftyp" and len(source.frames(0)) == 90 * 16
+        assert sum(len(film) for film, _ in films._made.values()) <= 2 * size
+    assert {video.parent for video, _ in films._made} == {*folders[1:]}
+
+
+def test_a_video_that_grew_is_made_anew(session):
+    """One looks at a recording that goes on."""
+    video = session / "video-00000.mkv"
+    whole = video.read_bytes()
+    video.write_bytes(whole[: len(whole) // 2])
+    source = SessionSource(session)
+    before = len(source.frames(0))
+    video.write_bytes(whole)
+    source.show()
+    assert before < len(source.frames(0)) == 90 * 16
 
 
 # -- motion ----------------------------------------------------------------------------------------------------------
@@ -486,6 +515,32 @@ def test_the_browser_gets_a_private_file_and_not_the_secret(session, tmp_path):
     viewer.send_signal(signal.SIGTERM)
     viewer.communicate(timeout=20)
     assert viewer.returncode == 0 and not page.exists()
+
+
+FOLLOW = """
+import re, sys, time, urllib.request
+page = open(sys.argv[1].removeprefix("file://")).read()
+print(urllib.request.urlopen(re.search('href="(.*?)"', page)[1], timeout=20).status, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_browser_in_the_terminal_is_served_while_it_runs(session, tmp_path):
+    """Python waits for such a one to end before it goes on."""
+    browser, asked = tmp_path / "browser", tmp_path / "asked"
+    (tmp_path / "follow.py").write_text(FOLLOW)
+    browser.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path / "follow.py"} "$1" > {asked}\n')
+    browser.chmod(0o755)
+    viewer = start_command(
+        "tracker", "view", str(session), env={**os.environ, "BROWSER": str(browser)}, start_new_session=True
+    )
+    try:
+        until(lambda: asked.is_file() and asked.read_text() == "200\n", 15)
+        viewer.send_signal(signal.SIGTERM)
+        assert viewer.wait(20) == 0
+    finally:
+        os.killpg(viewer.pid, signal.SIGKILL)
+        viewer.communicate()
 
 
 def test_mistakes_are_named(session, tmp_path):

@@ -388,6 +388,35 @@ def test_hours_are_drawn_with_few_strokes(view, tmp_path, chromium):
     assert refused == []
 
 
+def test_a_torn_end_is_said_at_the_top_of_the_page(view, whole, numbered):
+    """As soon as that video is shown, once, and the rest is shown."""
+    video = numbered / "video-00001.mkv"
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
+    page = view(numbered)
+    page.seek(0)
+    assert page.text("#problems") == "" and page.number() == 0
+    page.seek(whole[1][90])
+    there = page.js("return view.player._frames.get(1).times.length")
+    assert 0 < there < 60
+    says = f"Video 2 of 2 lacks {60 - there} of its 60 pictures: recording was cut off, or it is damaged."
+    assert page.text("#problems") == says and page.number() == 90
+    page.type(Keys.HOME, Keys.END)
+    page.comes_to(90 + there - 1)
+    assert page.text("#problems") == says
+
+
+def test_a_list_with_a_damaged_line_is_named_in_place_of_the_page(view, numbered, chromium):
+    events = numbered / "events.jsonl"
+    lines = events.read_bytes().splitlines(keepends=True)
+    events.write_bytes(b"".join([*lines[:3], b"rubbish\n", *lines[3:]]))
+    page = view(numbered)
+    assert "events.jsonl is damaged at line 4" in page.text("#problems")
+    chromium.get_log("browser")  # it is said there as well
+    assert cli.run(["tracker", "check", str(numbered), "--mend"]) == 0
+    page.open()
+    assert page.text("#problems") == "" and page.text("#title") == "s"
+
+
 def test_several_sessions_and_a_broken_one(view, whole, tmp_path, chromium):
     broken = Path(shutil.copytree(whole[0], tmp_path / "broken"))
     (broken / "session.json").write_text("{")

@@ -28,12 +28,13 @@ class Annotator(Protocol):
     """Who explains, as `ExplanationRow.by` names it."""
 
     def check(self, session: Session, profile: GameProfile) -> None:
-        """`UserError` when it cannot explain such a session. Asked before any work begins."""
+        """`UserError` when it cannot explain such a session. Asked before `annotate`."""
 
     def annotate(
         self, session: Session, profile: GameProfile, samples: Sequence[Sample]
     ) -> Iterator[ExplanationRow | Dropped]:
-        """One of the two for each of `samples` (which are in order of their pictures), in any order."""
+        """One of the two for each of `samples` (which are in order of their pictures), in any order. `UserError` when
+        it is no use to go on with any session."""
 
     def figures(self) -> dict[str, int]:
         """What else it counts, by name."""

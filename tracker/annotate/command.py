@@ -22,6 +22,7 @@ from tracker.balance import added, histogram
 from tracker.clean import Cleaner, CleanOptions, CleanTimes
 from tracker.rows import BY, EXPLANATIONS
 from tracker.session import Session, read_rows
+from tracker.several import Failures, with_profiles
 
 
 @dataclass(kw_only=True)
@@ -97,13 +98,15 @@ class Report:
     """Not to be exported, and so not explained, by reason (`tracker.clean`)."""
     actions: dict[str, int] = field(default_factory=dict)
     """How many of the explained and kept begin with which action."""
+    without: dict[str, str] = field(default_factory=dict)
+    """Sessions that could not be used, by folder, and why."""
 
 
 def explain_session(
     session: Session, profile: GameProfile, annotator: Annotator, options: Args, report: Report, limit: int | None
 ) -> Iterator[tuple[int, int]]:
     """Explains a session's samples, `limit` at most, and writes each explanation as it comes. Gives how many are done
-    and how many there are."""
+    and how many there are; first that none is, when all has been read in which the session may be damaged."""
     cleaning = CleanOptions(keep_idle=options.keep_idle, keep_flagged=options.keep_flagged)
     cleaner = Cleaner(session, profile, cleaning, report.left_out)
     found = cleaner.by_time(samples(session, profile, options, Alignment()))
@@ -130,6 +133,7 @@ def explain_session(
             row = known[sample.t_ns, plan_text(sample.plan)]
             if newest[row.t_ns] != row:
                 file.add(row)
+        yield 0, len(todo)
         for i, result in enumerate(annotator.annotate(session, profile, todo), 1):
             if isinstance(result, Dropped):
                 report.dropped[result.why] = report.dropped.get(result.why, 0) + 1
@@ -141,7 +145,7 @@ def explain_session(
 
 
 def main(argv: list[str]) -> int:
-    from combatvla.report import emit, progress, table
+    from combatvla.report import emit
 
     args = parse(Args, argv, "tracker explain")
     if not args.sessions:
@@ -150,36 +154,62 @@ def main(argv: list[str]) -> int:
     args.check_cleaning()
     if args.limit < 0:
         raise UserError(f"--limit is a number of samples, got {args.limit}")
-    opened = [Session(folder) for folder in args.sessions]
-    games = [session.profile(args.game) for session in opened]
-    annotator = _annotator(args)
-    for session, profile in zip(opened, games, strict=True):
-        annotator.check(session, profile)
-    report = Report(annotator.by)
+    annotator, failures = _annotator(args), Failures(args.sessions)
+    report = Report(annotator.by, without=failures.why)
     try:
-        for session, profile in zip(opened, games, strict=True):
+        for folder, profile in with_profiles(args.sessions, args.game, failures):
             left = args.limit - report.explained - sum(report.dropped.values()) if args.limit else None
             if left is not None and left <= 0:
                 break
-            steps = explain_session(session, profile, annotator, args, report, left)
-            if (first := next(steps, None)) is None:
-                continue
-            with progress(session.name, first[1]) as advance:
-                advance()
-                for _ in steps:
-                    advance(1, _note(report))
+            _explain(folder, profile, annotator, args, report, left, failures)
+        failures.end_if_all("explain")
     finally:  # stopped or given up: what stands is told as well
-        lines = [("to explain", report.samples), ("explained", report.explained), ("kept from before", report.kept)]
-        lines += [(f"dropped: {why}", n) for why, n in sorted(report.dropped.items(), key=lambda i: -i[1])]
-        lines += [(f"not exported: {why}", n) for why, n in sorted(report.left_out.items(), key=lambda i: -i[1])]
-        lines += list(annotator.figures().items())
-        table(f"by {report.by}", ("", "samples"), lines)
-        total = sum(report.actions.values())
-        by_share = sorted(report.actions.items(), key=lambda i: -i[1])
-        if total:
-            table("balance", ("begins with", "samples", "share"), [(a, n, f"{n / total:.1%}") for a, n in by_share])
+        if report.sessions:
+            _tell(report, annotator)
     emit({**asdict(report), **annotator.figures()}, as_json=args.json)
     return 0
+
+
+def _explain(
+    folder: Path,
+    profile: GameProfile,
+    annotator: Annotator,
+    args: Args,
+    report: Report,
+    limit: int | None,
+    failures: Failures,
+) -> None:
+    """Opens a session and explains it; damaged, it is added to `failures`."""
+    from combatvla.report import progress
+
+    try:
+        session = Session(folder)
+        annotator.check(session, profile)
+        steps = explain_session(session, profile, annotator, args, report, limit)
+        _, total = next(steps)
+    except UserError as error:
+        failures.add(folder, str(error))
+        return
+    if total:
+        with progress(session.name, total) as advance:
+            for _ in steps:
+                advance(1, _note(report))
+
+
+def _tell(report: Report, annotator: Annotator) -> None:
+    from combatvla.report import table
+
+    lines = [("to explain", report.samples), ("explained", report.explained), ("kept from before", report.kept)]
+    lines += [(f"dropped: {why}", n) for why, n in sorted(report.dropped.items(), key=lambda i: -i[1])]
+    lines += [(f"not exported: {why}", n) for why, n in sorted(report.left_out.items(), key=lambda i: -i[1])]
+    lines += list(annotator.figures().items())
+    if report.without:
+        lines.append(("sessions that could not be used", len(report.without)))
+    table(f"by {report.by}", ("", "samples"), lines)
+    total = sum(report.actions.values())
+    by_share = sorted(report.actions.items(), key=lambda i: -i[1])
+    if total:
+        table("balance", ("begins with", "samples", "share"), [(a, n, f"{n / total:.1%}") for a, n in by_share])
 
 
 def _note(report: Report) -> str:

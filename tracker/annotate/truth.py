@@ -65,6 +65,7 @@ class TruthAnnotator:
                 f"there is no log of true states {path}: only the Arena writes one (`tracker demonstrate`, "
                 "`env play --log`); explain other recordings with --by hud or --by vlm"
             )
+        self._track = TruthTrack(path)
 
     def figures(self) -> dict[str, int]:
         return {}
@@ -72,9 +73,8 @@ class TruthAnnotator:
     def annotate(
         self, session: Session, profile: GameProfile, samples: Sequence[Sample]
     ) -> Iterator[ExplanationRow | Dropped]:
-        truth = TruthTrack(self._path(session))
         for sample in samples:
-            state = truth.at(int(session.frames.t_ns[sample.frames[-1]]))
+            state = self._track.at(int(session.frames.t_ns[sample.frames[-1]]))
             if state is None:
                 yield Dropped(sample, "no true state at that time")
             else:

@@ -7,6 +7,7 @@ its own: pictures at the frame rate, the mouse 125 times a second, some six chan
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -43,15 +44,16 @@ def measure(
     folder: Path | None = None,
 ) -> dict[str, Any]:
     """Exports a recording of so many hours as chat rows and for LeRobot, and checks it; each in a process of its own.
-    `source`: a recorded session whose first video is used instead of a drawn one of `size` and `segment_s`. `folder`:
-    where there is room for it (at 720p60 some 15 GB of LeRobot videos for ten hours), by default the system's for
-    temporary files. Memory is that of all processes together."""
+    It is a number of equal videos, of `segment_s` at most. `source`: a recorded session whose first video is used
+    instead of a drawn one of `size`; the recording then lasts as many hours as whole ones of it come nearest to.
+    `folder`: where there is room for it (at 720p60 some 15 GB of LeRobot videos for ten hours), by default the
+    system's for temporary files. Memory is that of all processes together."""
     jobs = jobs or cores()
     with tempfile.TemporaryDirectory(dir=folder, prefix="combatvla-export-bench-") as name:
         root = Path(name)
         if source is None:
             source = root / "one"
-            draw(source, segment_s, fps, size)
+            draw(source, hours * 3600 / math.ceil(hours * 3600 / segment_s), fps, size)
         recorded_s = lengthen(source, root / "long", hours * 3600)
         figures: dict[str, Any] = {"hours": round(recorded_s / 3600, 3), "jobs": jobs}
         for to, key in (("chat", "export"), ("lerobot", "lerobot")):

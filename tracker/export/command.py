@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
+from tracker.clean import MENU
 from tracker.export.chat import ChatOptions
+
+if TYPE_CHECKING:
+    from tracker.export.run import Source
+    from tracker.several import Failures
 
 
 @dataclass(kw_only=True)
@@ -59,6 +65,15 @@ def check(args: Args) -> None:
         raise UserError("--out is missing: name the folder of the dataset to make")
     if args.to == "srt" and args.out is not None and len(args.sessions) > 1:
         raise UserError("--out goes with the subtitles of one session: without it they lie beside each one's videos")
+    if args.to != "srt":
+        folders: dict[str, Path] = {}
+        for folder in args.sessions:
+            name = folder.resolve().name
+            if (other := folders.setdefault(name, folder)) is not folder:
+                raise UserError(
+                    f"{other} and {folder} are both called {name!r}, and a dataset names its sessions so: rename one, "
+                    "or export them into two datasets"
+                )
     args.check()
     args.check_cleaning()
     if args.truth is not None and len(args.sessions) > 1:
@@ -77,34 +92,39 @@ def main(argv: list[str]) -> int:
     from rich.console import Console
 
     from tracker.export.run import sources
+    from tracker.several import Failures
 
-    found = sources(args.sessions, args.game, args.validation_share if args.to != "srt" else 0.0)
+    failures = Failures(args.sessions)
+    found = sources(args.sessions, args.game, args.validation_share if args.to != "srt" else 0.0, failures)
     with Console(stderr=True).status("exporting") as status:
 
         def note(name: str) -> None:
             status.update(f"exporting {name}")
 
-        figures = _subtitles(args, found, note) if args.to == "srt" else _dataset(args, found, note)
+        figures = (_subtitles if args.to == "srt" else _dataset)(args, found, failures, note)
     from combatvla.report import emit
 
-    emit(figures, as_json=args.json)
+    emit({**figures, "without": failures.why}, as_json=args.json)
     return 0
 
 
-def _subtitles(args: Args, found: list, note) -> dict[str, Any]:
+def _subtitles(args: Args, found: list[Source], failures: Failures, note: Callable[[str], None]) -> dict[str, Any]:
     from tracker.export.srt import write_srt
     from tracker.session import Session
 
     written = []
     for source in found:
         note(source.name)
-        written += write_srt(Session(source.folder), source.profile, args.out)
+        with failures.telling(source.folder):
+            written += write_srt(Session(source.folder), source.profile, args.out)
+    failures.end_if_all("export")
     for path in written:
         print(path)
-    return {"to": "srt", "sessions": len(found), "files": [str(path) for path in written]}
+    used = len(args.sessions) - len(failures.why)
+    return {"to": "srt", "sessions": used, "files": [str(path) for path in written]}
 
 
-def _dataset(args: Args, found: list, note) -> dict[str, Any]:
+def _dataset(args: Args, found: list[Source], failures: Failures, note: Callable[[str], None]) -> dict[str, Any]:
     from combatvla.report import table
     from tracker.export.card import write_card
     from tracker.export.pool import cores
@@ -112,11 +132,11 @@ def _dataset(args: Args, found: list, note) -> dict[str, Any]:
 
     jobs, chat = args.jobs or cores(), args.to == "chat"
     if chat:
-        done = to_chat(found, args, args.truth, args.out, jobs, note)
+        done = to_chat(found, args, args.truth, args.out, jobs, failures, note)
         files = {"train": "train-*.parquet", "validation": "validation/*.parquet"}
         unit, hidden, notes = "samples", (), []
     else:
-        done = to_lerobot(found, args.out, jobs, note)
+        done = to_lerobot(found, args.out, jobs, failures, note)
         files, unit = {"train": "data/*/*.parquet"}, "frames"
         hidden = vars(ChatOptions())
         notes = ["Read it with `LeRobotDataset`; its splits are in `meta/info.json`, as spans of episodes."]
@@ -140,7 +160,7 @@ def _dataset(args: Args, found: list, note) -> dict[str, Any]:
         ],
         options=card_options(args, ("sessions", "out", "truth", "json", "jobs", *hidden)),
     )
-    total = sum(n for _, _, n in done.sessions)
+    total, used, unused = sum(n for _, _, n in done.sessions), len(done.sessions), len(failures.why)
     table(
         f"{total} {unit}",
         ("begins with" if chat else "held", unit, "share"),
@@ -148,22 +168,27 @@ def _dataset(args: Args, found: list, note) -> dict[str, Any]:
     )
     if dropped:
         table("left out", ("why", unit), list(dropped.items()))
+    if 2 * dropped.get(MENU, 0) > total + sum(dropped.values()):
+        print(
+            f"most samples were left out because of {MENU!r}: the profile's HUD may not fit this game's window "
+            "(docs/window.md); --keep-menus keeps them"
+        )
     table("splits", ("split", "sessions", unit), [(s, n["sessions"], n["count"]) for s, n in splits.items()])
     explained = ", ".join(f"{by} {n}" for by, n in counts.explained_by.items()) or "none"
     print(
-        f"{total} {unit} from {len(found)} session{'s' * (len(found) != 1)} in {args.out}"
+        f"{total} {unit} from {used} session{'s' * (used != 1)}{f' ({unused} could not be used)' * (unused > 0)} in "
+        f"{args.out}"
         + (f" (explained by: {explained})" if chat else f" ({done.episodes} episodes)")
         + f": {done.times_real_time:.0f} times real time, {done.peak_mb:.0f} MiB in all processes"
     )
     return {
         "out": str(args.out),
         "to": args.to,
-        "sessions": len(found),
+        "sessions": used,
         **vars(counts),
         unit: total,
         "dropped": dropped,
         "splits": splits,
-        "without": done.without,
         "episodes": done.episodes,
         "files": done.files,
         "times_real_time": round(done.times_real_time, 1),

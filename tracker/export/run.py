@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,7 +22,8 @@ from tracker.export.chat import ChatOptions, Part, part_rows, parts
 from tracker.export.episodes import Look, Piece, copy_piece, pieces
 from tracker.export.lerobot import Writer
 from tracker.export.pool import in_order, peak_mb
-from tracker.session import Session, profile_of, read_info
+from tracker.session import Session
+from tracker.several import Failures, with_profiles
 
 
 @dataclass
@@ -48,9 +48,7 @@ class Exported:
     left_out: dict[str, int] = field(default_factory=dict)
     """Frames that are in no episode, by reason (LeRobot)."""
     sessions: list[tuple[str, str, int]] = field(default_factory=list)
-    """Each session's name, its split, and how many samples or frames it has there."""
-    without: dict[str, str] = field(default_factory=dict)
-    """Sessions that gave nothing, and why."""
+    """Each session's name, its split, and how many samples or frames it has there; without those that failed."""
     files: int = 0
     episodes: int = 0
     recorded_s: float = 0.0
@@ -71,9 +69,9 @@ class Exported:
         }
 
 
-def sources(folders: Sequence[Path], game: str | None, validation_share: float) -> list[Source]:
-    """The sessions with their profiles and splits. `UserError` for what is no session, before any work."""
-    found = [Source(folder, profile_of(folder, read_info(folder), game)) for folder in folders]
+def sources(folders: Sequence[Path], game: str | None, validation_share: float, failures: Failures) -> list[Source]:
+    """The sessions with their profiles and splits."""
+    found = [Source(*one) for one in with_profiles(folders, game, failures)]
     splits = splits_of([source.name for source in found], validation_share if len(found) > 1 else 0.0)
     for source in found:
         source.split = splits[source.name]
@@ -83,30 +81,23 @@ def sources(folders: Sequence[Path], game: str | None, validation_share: float) 
 class _Run:
     """One export: opens the sessions one after the other, and measures."""
 
-    def __init__(self, found: Sequence[Source], note) -> None:
-        self.sources, self.done, self._note = found, Exported(), note
+    def __init__(self, found: Sequence[Source], failures: Failures, note: Callable[[str], None]) -> None:
+        self.sources, self.failures, self.done, self._note = found, failures, Exported(), note
         self.peaks: dict[int, float] = {}
         self._began = time.monotonic()
+        self._lasts: dict[Path, float] = {}
 
     def opened(self) -> Iterator[tuple[int, Source, Session]]:
-        """The sessions that can be read, one in memory at a time. `UserError` when there is but one, and it cannot."""
+        """The sessions that can be read, one in memory at a time."""
         for number, source in enumerate(self.sources):
             self._note(source.name)
-            try:
+            with self.failures.telling(source.folder):
                 session = Session(source.folder)
-            except UserError as error:
-                if len(self.sources) == 1:
-                    raise
-                self.fails(source, str(error))
-                continue
-            self.done.recorded_s += session.duration_s
-            yield number, source, session
-
-    def fails(self, source: Source, why: str) -> None:
-        self.done.without[source.name] = why
-        print(why, file=sys.stderr)
+                self._lasts[source.folder] = session.duration_s
+                yield number, source, session
 
     def finished(self) -> Exported:
+        self.done.recorded_s = sum(s for folder, s in self._lasts.items() if folder not in self.failures)
         self.done.wall_s = time.monotonic() - self._began
         self.peaks[os.getpid()] = peak_mb()
         self.done.peak_mb = sum(self.peaks.values())
@@ -132,7 +123,9 @@ class _ChatTask:
 class _ChatDone:
     source: int
     counts: Alignment
-    shards: list[tuple[Path, int]]
+    shards: list[tuple[Path, int]] = field(default_factory=list)
+    why: str = ""
+    """It could not be written: something in the session cannot be read."""
 
 
 @lru_cache(maxsize=1)
@@ -142,30 +135,44 @@ def _truth(log: Path) -> TruthTrack:
 
 def _write_part(task: _ChatTask) -> _ChatDone:
     counts = Alignment()
-    truth = _truth(task.truth) if task.truth else None
-    found = part_rows(task.part, task.profile, task.options, truth, counts, threads=1)
-    shards = list(write_shards(task.out, found, lambda i: f"{task.stem}-{i:03d}.whole"))
+    try:
+        truth = _truth(task.truth) if task.truth else None
+        found = part_rows(task.part, task.profile, task.options, truth, counts, threads=1)
+        shards = list(write_shards(task.out, found, lambda i: f"{task.stem}-{i:03d}.whole"))
+    except UserError as error:
+        return _ChatDone(task.source, Alignment(), why=str(error))
     return _ChatDone(task.source, counts, shards)
 
 
-def to_chat(found: Sequence[Source], options: ChatOptions, truth: Path | None, out: Path, jobs: int, note) -> Exported:
+def to_chat(
+    found: Sequence[Source],
+    options: ChatOptions,
+    truth: Path | None,
+    out: Path,
+    jobs: int,
+    failures: Failures,
+    note: Callable[[str], None],
+) -> Exported:
     """Chat rows: the training shards in `out`, those for validation in `out/validation`. `UserError` when nothing can
     be read or written; whole shards stay."""
-    run = _Run(found, note)
+    run = _Run(found, failures, note)
     of_each = [Alignment() for _ in found]
 
     def tasks() -> Iterator[_ChatTask]:
         for number, source, session in run.opened():
             log = truth or session.folder / "truth.jsonl"
             log = log if truth or log.is_file() else None
-            for k, part in enumerate(parts(session, source.profile, options, of_each[number])):
-                stem = f"{number:05d}-{k:05d}"
-                yield _ChatTask(part, number, source.profile, options, log, out, stem)
+            with failures.telling(source.folder):
+                for k, part in enumerate(parts(session, source.profile, options, of_each[number])):
+                    stem = f"{number:05d}-{k:05d}"
+                    yield _ChatTask(part, number, source.profile, options, log, out, stem)
 
     numbers = dict.fromkeys(SPLITS, 0)
     with new_dataset(out):
         try:
             for done in in_order(_write_part, tasks(), jobs, run.peaks):
+                if done.why:
+                    failures.add(found[done.source].folder, done.why)
                 of_each[done.source].add(done.counts)
                 split = found[done.source].split
                 for shard, _ in done.shards:
@@ -178,26 +185,28 @@ def to_chat(found: Sequence[Source], options: ChatOptions, truth: Path | None, o
                 with suppress(OSError):
                     rest.unlink()
         for source, counts in zip(found, of_each, strict=True):
-            run.done.counts.add(counts)
-            run.done.sessions.append((source.name, source.split, counts.samples))
-            if source.name not in run.done.without and not counts.samples + sum(counts.left_out.values()):
-                run.fails(source, _no_picture(source))
-        if len(run.done.without) == len(found):
-            raise UserError(f"nothing to export: {'; '.join(run.done.without.values())}")
+            if not counts.samples + sum(counts.left_out.values()):
+                failures.add(source.folder, _no_picture(source))
+            if counts.samples or source.folder not in failures:
+                run.done.counts.add(counts)
+                run.done.sessions.append((source.name, source.split, counts.samples))
+        failures.end_if_all("export")
         if not numbers["train"]:
             write_empty(out)
     run.done.files = sum(numbers.values())
     return run.finished()
 
 
-def to_lerobot(found: Sequence[Source], out: Path, jobs: int, note) -> Exported:
+def to_lerobot(
+    found: Sequence[Source], out: Path, jobs: int, failures: Failures, note: Callable[[str], None]
+) -> Exported:
     """A LeRobotDataset. `UserError` when nothing can be read or written."""
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise UserError(f"{out} is not empty: choose another --out, or delete it first")
-    run = _Run(found, note)
+    run = _Run(found, failures, note)
     profiles = [source.profile for source in found]
     actions = tuple(a for a in Action if any(a in profile.keys for profile in profiles))
-    frames, asked = [0] * len(found), [0] * len(found)
+    frames = [0] * len(found)
     writer: Writer | None = None
     waiting: list[int] = []
     """Of each piece that was handed out, its session."""
@@ -206,8 +215,10 @@ def to_lerobot(found: Sequence[Source], out: Path, jobs: int, note) -> Exported:
         nonlocal writer
         for number, source, session in run.opened():
             pressed = intervals(session.events, source.profile, int(session.frames.t_ns[-1]) if session.frames else 0)
-            for piece in pieces(session, pressed, Look.of(session), actions):
-                asked[number] += 1
+            cut: list[Piece] = []
+            with failures.telling(source.folder):
+                cut = pieces(session, pressed, Look.of(session), actions)
+            for piece in cut:
                 segment = session.segments[piece.segment]
                 if writer is None:
                     writer = Writer(
@@ -231,11 +242,12 @@ def to_lerobot(found: Sequence[Source], out: Path, jobs: int, note) -> Exported:
                 frames[number] += sum(len(e.t_ns) for e in done.episodes)
                 writer.add(done, out / f"video-{i:05d}.part", source.profile.prompt.strip(), source.name, source.split)
         for number, source in enumerate(found):
-            run.done.sessions.append((source.name, source.split, frames[number]))
-            if source.name not in run.done.without and not frames[number]:
-                run.fails(source, f"{source.folder} has no episode for this dataset: no pictures, or all were left out")
-        if writer is None or not writer.episodes:
-            raise UserError(f"nothing to export: {'; '.join(run.done.without.values())}")
+            if frames[number]:
+                run.done.sessions.append((source.name, source.split, frames[number]))
+            else:
+                why = f"{source.folder} has no episode for this dataset: no pictures, or all were left out"
+                failures.add(source.folder, why)
+        failures.end_if_all("export")
         writer.close()
     except OSError as error:
         raise cannot_write(out, error) from error

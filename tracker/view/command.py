@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import webbrowser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import tyro
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
+from tracker.view.film import Films
 from tracker.view.page import SessionSource
 from tracker.view.server import ViewServer
 
@@ -76,7 +78,8 @@ def opened(url: str) -> Iterator[None]:
             f'<title>combatvla</title><a href="{escape(url)}">open the recording</a>\n',
             encoding="utf-8",
         )
-        webbrowser.open(page.as_uri())
+        # Aside: a browser in the terminal ends when it is left, and until then it is to be served.
+        threading.Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()
         yield
 
 
@@ -86,7 +89,8 @@ def main(argv: list[str]) -> int:
         raise UserError("no session given: name the folders that `combatvla tracker record` made")
     if not 0 <= args.port <= 65535:
         raise UserError(f"--port: expected a number from 0 to 65535, got {args.port}")
-    sources = [SessionSource(folder, args.game) for folder in find_sessions(args.sessions)]
+    films = Films()
+    sources = [SessionSource(folder, args.game, films) for folder in find_sessions(args.sessions)]
     if len(sources) == 1:
         sources[0].show()  # one that cannot be shown is told of here
     with ViewServer(sources, args.port) as server:

@@ -7,7 +7,6 @@ import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,26 +50,27 @@ def remux(source: Path, target: Path) -> list[int]:
 
 
 class Films:
-    """Films by number, made when they are asked for, in a folder of its own that is gone when the program is, however
-    it ends. `UserError` when one cannot be made."""
+    """The films of all sessions that are shown, made when they are asked for, in a folder of its own that is gone when
+    the program is, however it ends. `UserError` when one cannot be made."""
 
-    def __init__(self, videos: Sequence[Path], most_bytes: int = MOST_BYTES) -> None:
-        self.videos, self._most = list(videos), most_bytes
-        self._made: dict[int, tuple[memoryview, list[int]]] = {}
-        """The one that was asked for last at the end."""
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most = most_bytes
+        self._made: dict[tuple[Path, int], tuple[memoryview, list[int]]] = {}
+        """By video and its size, since one that is being recorded grows. The one that was asked for last at the end."""
         self._lock = threading.Lock()
 
-    def get(self, index: int) -> tuple[memoryview, list[int]]:
-        """A film's bytes, and the times of its pictures in milliseconds."""
+    def get(self, video: Path) -> tuple[memoryview, list[int]]:
+        """The bytes of a video's film, and the times of its pictures in milliseconds."""
         with self._lock:
-            if index not in self._made:
-                made = self._make(self.videos[index])
+            key = video, video.stat().st_size if video.is_file() else 0
+            if key not in self._made:
+                made = self._make(video)
                 # Whoever still sends an older one goes on holding it.
                 while self._made and sum(len(film) for film, _ in [*self._made.values(), made]) > self._most:
                     del self._made[next(iter(self._made))]
             else:
-                made = self._made.pop(index)
-            self._made[index] = made
+                made = self._made.pop(key)
+            self._made[key] = made
             return made
 
     def _make(self, video: Path) -> tuple[memoryview, list[int]]:

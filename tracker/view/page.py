@@ -215,22 +215,25 @@ def _steps(row: ExplanationRow) -> list[NoteStep]:
 
 
 class SessionSource:
-    """A recorded session as the page's `tracker.view.show.Source`. `UserError` when there is none in `folder`."""
+    """A recorded session as the page's `tracker.view.show.Source`. `UserError` when there is none in `folder`. `films`:
+    shared by the sessions that are shown together."""
 
-    def __init__(self, folder: Path, game: str | None = None) -> None:
+    def __init__(self, folder: Path, game: str | None = None, films: Films | None = None) -> None:
         self.folder, self._game = folder, game
         self._lock = threading.RLock()
         self._opened: Session | None = None
-        self._films: Films | None = None
+        self._films = films or Films()
 
     def _session(self) -> Session:
         with self._lock:
             if self._opened is None:
                 self._opened = Session(self.folder)
-                files = [self.folder / self._opened.segments[i].file for i, _, _ in shown_segments(self._opened)]
-                if self._films is None or self._films.videos != files:
-                    self._films = Films(files)
             return self._opened
+
+    def _film(self, video: int) -> tuple[memoryview, list[int]]:
+        session = self._session()
+        segment, _, _ = shown_segments(session)[video]
+        return self._films.get(self.folder / session.segments[segment].file)
 
     def show(self) -> Show:
         with self._lock:
@@ -251,14 +254,13 @@ class SessionSource:
             return Card(self.folder.resolve().name, error=str(error))
 
     def film(self, video: int) -> memoryview:
-        self._session()
-        return self._films.get(video)[0]
+        return self._film(video)[0]
 
     def frames(self, video: int) -> bytes:
         session = self._session()
         _, begin, end = shown_segments(session)[video]
         pts, times = session.frames.pts[begin:end], session.frames.t_ns[begin:end]
-        there = np.isin(pts, self._films.get(video)[1])
+        there = np.isin(pts, self._film(video)[1])
         first, _ = ends(session)
         return np.column_stack((pts[there], (times[there] - first) / MS)).astype("<f8").tobytes()
 

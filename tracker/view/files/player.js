@@ -10,7 +10,7 @@ const HAS_CALLBACK = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
 export class Player extends EventTarget {
   /** `elements`: two videos; the one that is on has the class "on". Events: "picture" (another picture is on, or will
    * be in an instant), "state" (it plays, or not, or at another speed), "trouble" (`detail` says what, or ""),
-   * "gap" (one was left out), "cut" (a film has so many pictures less than it should have). */
+   * "gap" (one was left out), "cut" (the film `video` has `missing` pictures less than it should have). */
   constructor(show, elements) {
     super();
     this.videos = show.videos;
@@ -119,8 +119,9 @@ export class Player extends EventTarget {
       );
       this._frames.set(video, loading);
       this._frames.set(video, await loading);
-      const [wanted, there] = [this.videos[video].pictures, this._frames.get(video)?.times?.length];
-      if (there < wanted) this.dispatchEvent(new CustomEvent("cut", { detail: wanted - there }));
+      const there = this._frames.get(video)?.times?.length;
+      const missing = this.videos[video].pictures - there;
+      if (there && missing > 0) this.dispatchEvent(new CustomEvent("cut", { detail: { video, missing } }));
     }
     const frames = await this._frames.get(video);
     if (frames.error || !frames.times.length) {

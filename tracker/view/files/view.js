@@ -31,6 +31,12 @@ const HELP = [
   ["Drag", "on the timeline: move; on the ruler: scrub; with Shift: flag"],
 ];
 
+/** At the top of the page. */
+function tellProblem(text) {
+  $("#problems").append(make("li", {}, text));
+  $("#problems").hidden = false;
+}
+
 class View {
   constructor(show) {
     this.show = show;
@@ -71,8 +77,7 @@ class View {
     $("#title").textContent = show.title;
     $("#about").append(...[...show.about, length(show.duration)].map((text) => make("li", {}, text)));
     $("#back").hidden = !show.several;
-    $("#problems").append(...show.problems.map((text) => make("li", {}, text)));
-    $("#problems").hidden = !show.problems.length;
+    show.problems.forEach(tellProblem);
     $("#help dl").append(...HELP.flatMap(([keys, says]) => [make("dt", {}, ...keys.split("  ").map((key) => make("kbd", {}, key))), make("dd", {}, says)]));
     $("#whys").append(...WHYS.map((why) => make("button", { onclick: () => this._keepFlag(why) }, why)));
   }
@@ -139,7 +144,7 @@ class View {
     for (const what of ["picture", "state"]) player.addEventListener(what, this.update);
     player.addEventListener("drawn", () => ($("#screen").dataset.drawn = player.drawn));
     player.addEventListener("gap", ({ detail }) => detail && this._sayGap(detail));
-    player.addEventListener("cut", ({ detail }) => this._toast(`This video lacks ${detail} pictures: recording was cut off.`));
+    player.addEventListener("cut", ({ detail }) => this._sayCut(detail));
     player.addEventListener("trouble", ({ detail }) => {
       $("#veil").textContent = detail;
       $("#veil").hidden = !detail;
@@ -213,6 +218,13 @@ class View {
     told.hidden = false;
     clearTimeout(this._gapTimer);
     this._gapTimer = setTimeout(() => (told.hidden = true), 2500);
+  }
+
+  /** Which pictures a film lacks is only known once it is made: when it is first shown. */
+  _sayCut({ video, missing }) {
+    const { videos } = this.show;
+    const which = videos.length > 1 ? `Video ${video + 1} of ${videos.length}` : "The video";
+    tellProblem(`${which} lacks ${missing} of its ${videos[video].pictures} pictures: recording was cut off, or it is damaged.`);
   }
 
   _toast(text) {
@@ -368,6 +380,5 @@ try {
 } catch (error) {
   console.error(error);
   document.body.classList.add("broken");
-  $("#problems").append(make("li", {}, error.message));
-  $("#problems").hidden = false;
+  tellProblem(error.message);
 }
