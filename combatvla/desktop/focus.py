@@ -1,11 +1,11 @@
-"""Whether the keyboard goes to a window of X11, told by the server as it changes."""
+"""Whether the keyboard and the mouse go to a window of X11, told by the server as it changes."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
 
-from Xlib import X, Xatom
+from Xlib import X, Xatom, display
 
 from combatvla.desktop.base import Window
 from combatvla.desktop.x11 import GONE, LOST, connect
@@ -18,38 +18,61 @@ _OF_POINTER = (X.NotifyPointer, X.NotifyPointerRoot, X.NotifyDetailNone)
 class X11Focus:
     """`Focus` on X11. The keyboard goes to the window when the window manager calls it the active one, the focus of X
     is in it, and no other program has grabbed the keyboard: a screen locker, a password dialog and a program starter
-    do that while the game stays active.
+    do that while the game stays active. The mouse goes to it when the pointer is in it, nothing lying between, and no
+    other program has grabbed that.
 
     Asking costs a few microseconds: the server writes what it has to tell before it hands out any later input, so that
     what waits here is all that there is.
+
+    Who calls from one thread may give a `connection` that it does not listen to otherwise; an answer of the server on
+    it brings all that went before. A keyboard that was grabbed before the watch began may be held by the game itself
+    or by another program, which the server does not tell; `wary` takes it for another's.
     """
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, connection: display.Display | None = None, *, wary: bool = False) -> None:
         self._lock = threading.Lock()
         self._id = window.id
-        self._x = connect()
+        self._x = connection or connect()
         self._root = self._x.screen().root
         self._net_active = self._x.get_atom("_NET_ACTIVE_WINDOW")
         self._active: int | None = None
         self._active_known = False
+        self._unseen = self._root.create_window(-1, -1, 1, 1, 0, 0, window_class=X.InputOnly)
         target = self._x.create_resource_object("window", window.id)
-        with suppress(*GONE):
-            target.change_attributes(event_mask=X.FocusChangeMask | X.StructureNotifyMask)
-            self._root.change_attributes(event_mask=X.PropertyChangeMask)
-        self._inside = self._focus_is_inside()
+        target.change_attributes(
+            event_mask=X.FocusChangeMask | X.StructureNotifyMask | X.EnterWindowMask | X.LeaveWindowMask
+        )
+        self._root.change_attributes(event_mask=X.PropertyChangeMask)
+        self._inside = self._focus_is_inside() and not (wary and self._keyboard_is_grabbed())
+        self._pointer_inside = self._pointer_is_inside()
 
     def has(self) -> bool:
         with self._lock:
             try:
-                while self._x.pending_events():
-                    self._heed(self._x.next_event())
-                if not self._active_known:
-                    found = self._root.get_full_property(self._net_active, Xatom.WINDOW)
-                    self._active = int(found.value[0]) if found is not None and len(found.value) else None
-                    self._active_known = True
+                return self.told()
             except LOST as problem:
                 raise UserError(f"the display ended ({problem})") from problem
-            return self._inside and self._active == self._id
+
+    def told(self) -> bool:
+        """As `has`, for one thread, with the errors of the connection as they are."""
+        while self._x.pending_events() or not self._active_known:
+            while self._x.pending_events():
+                self._heed(self._x.next_event())
+            if not self._active_known:  # the answer may bring further events
+                found = self._root.get_full_property(self._net_active, Xatom.WINDOW)
+                self._active = int(found.value[0]) if found is not None and len(found.value) else None
+                self._active_known = True
+        return self._inside and self._active == self._id
+
+    def told_of_pointer(self) -> bool:
+        """Whether a button pressed now goes to the window. As `told`."""
+        self.told()
+        return self._pointer_inside
+
+    def pointer_is_grabbed(self) -> bool:
+        """Whether any program has grabbed the pointer, also by a button that is down. As `told`."""
+        how = (False, 0, X.GrabModeAsync, X.GrabModeAsync, X.NONE, X.NONE, X.CurrentTime)
+        return self._unseen.grab_pointer(*how) == X.AlreadyGrabbed  # never granted, as this window is never mapped
 
     def close(self) -> None:
         with self._lock, suppress(*LOST):
@@ -64,6 +87,10 @@ class X11Focus:
             self._inside = event.detail == X.NotifyInferior  # to a child of it
         elif event.type == X.FocusIn and event.detail not in _OF_POINTER and event.mode != X.NotifyWhileGrabbed:
             self._inside = True  # (while grabbed: the grabber goes on to have the keys)
+        elif event.type == X.EnterNotify:
+            self._pointer_inside = True
+        elif event.type == X.LeaveNotify:
+            self._pointer_inside = event.detail == X.NotifyInferior
 
     def _focus_is_inside(self) -> bool:
         focus = self._x.get_input_focus().focus
@@ -72,6 +99,21 @@ class X11Focus:
                 return True
             try:
                 focus = focus.query_tree().parent
+            except GONE:
+                return False
+        return False
+
+    def _keyboard_is_grabbed(self) -> bool:
+        how = (False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime)
+        return self._unseen.grab_keyboard(*how) == X.AlreadyGrabbed  # as in `pointer_is_grabbed`
+
+    def _pointer_is_inside(self) -> bool:
+        at = self._root
+        while not isinstance(at, int):  # `None` is a number
+            if at.id == self._id:
+                return True
+            try:
+                at = at.query_pointer().child
             except GONE:
                 return False
         return False
