@@ -9,10 +9,10 @@ from typing import Any
 from pynput import keyboard, mouse
 from Xlib import XK, X
 
+from combatvla.desktop.server_clock import ServerClock
 from combatvla.desktop.x11 import LOST, connect
 from combatvla.errors import UserError
 from tracker.rawmouse import RawMouse
-from tracker.server_clock import ServerClock
 
 
 class _Ending:
@@ -58,8 +58,8 @@ class _Mouse(_Dated, mouse.Listener):
 
 class X11Source:
     """Calls what it is given, from threads of its own, until it is closed: the keyboard's and the mouse's callbacks as
-    pynput has them, those of keys, buttons and the wheel with the time (`time.monotonic_ns`) before the rest, and
-    `on_look(dx, dy)` with the mouse's own motion. `UserError` when the display lacks an extension.
+    pynput has them, with the time (`time.monotonic_ns`) before the rest, and `on_look(t_ns, dx, dy)` with the mouse's
+    own motion. `UserError` when the display lacks an extension.
     """
 
     def __init__(
@@ -69,15 +69,15 @@ class X11Source:
         on_release: Callable[[int, Any], None],
         on_click: Callable[..., None],
         on_scroll: Callable[..., None],
-        on_move: Callable[[int, int], None] | None = None,
-        on_look: Callable[[float, float], None] | None = None,
+        on_move: Callable[[int, int, int], None] | None = None,
+        on_look: Callable[[int, float, float], None] | None = None,
     ) -> None:
         self._names: dict[str, str] = {}
         self._keyboard_map = connect()
         if not self._keyboard_map.has_extension("RECORD"):
             self._keyboard_map.close()
             raise UserError("the keys cannot be listened to: this display lacks the RECORD extension of X11")
-        moved = {"on_move": on_move} if on_move is not None else {}
+        moved = {"on_move": lambda x, y: on_move(pointer.t_ns, x, y)} if on_move is not None else {}
         clock = ServerClock(self._keyboard_map)
         keys = _Keyboard(
             clock,
@@ -91,7 +91,7 @@ class X11Source:
             **moved,
         )
         self._listeners = (keys, pointer)
-        self._raw = RawMouse(on_look) if on_look is not None else None
+        self._raw = RawMouse(lambda stamp, *by: on_look(clock.moment_ns(stamp), *by)) if on_look is not None else None
         for listener in self._listeners:
             listener.start()
             listener.wait()

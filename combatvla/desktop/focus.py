@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from contextlib import suppress
 
 from Xlib import X, Xatom, display
 
 from combatvla.desktop.base import Window
-from combatvla.desktop.x11 import GONE, LOST, connect
+from combatvla.desktop.server_clock import MS, ServerClock
+from combatvla.desktop.x11 import GONE, LOST, connect, program_of
 from combatvla.errors import UserError
 
 _OF_POINTER = (X.NotifyPointer, X.NotifyPointerRoot, X.NotifyDetailNone)
@@ -33,6 +36,8 @@ class X11Focus:
         self._lock = threading.Lock()
         self._id = window.id
         self._x = connection or connect()
+        self._clock = ServerClock(self._x)
+        self.since_ns = self._came_ns = time.monotonic_ns()
         self._root = self._x.screen().root
         self._net_active = self._x.get_atom("_NET_ACTIVE_WINDOW")
         self._active: int | None = None
@@ -44,12 +49,22 @@ class X11Focus:
         )
         self._root.change_attributes(event_mask=X.PropertyChangeMask)
         self._inside = self._focus_is_inside() and not (wary and self._keyboard_is_grabbed())
-        self._pointer_inside = self._pointer_is_inside()
+        self._had = False
+        self._pointer = deque([(0, self._pointer_is_inside())], maxlen=16)
+        """When it came into the window (True) and when it left it."""
 
     def has(self) -> bool:
         with self._lock:
             try:
                 return self.told()
+            except LOST as problem:
+                raise UserError(f"the display ended ({problem})") from problem
+
+    def over(self, t_ns: int, x: int, y: int) -> bool:
+        with self._lock:
+            try:
+                self.told()
+                return self._had_pointer(t_ns) or self._own_menu_at(x, y)
             except LOST as problem:
                 raise UserError(f"the display ended ({problem})") from problem
 
@@ -62,12 +77,16 @@ class X11Focus:
                 found = self._root.get_full_property(self._net_active, Xatom.WINDOW)
                 self._active = int(found.value[0]) if found is not None and len(found.value) else None
                 self._active_known = True
-        return self._inside and self._active == self._id
+        has = self._inside and self._active == self._id
+        if has and not self._had:
+            self.since_ns = self._came_ns
+        self._had = has
+        return has
 
     def told_of_pointer(self) -> bool:
         """Whether a button pressed now goes to the window. As `told`."""
         self.told()
-        return self._pointer_inside
+        return self._pointer[-1][1]
 
     def pointer_is_grabbed(self) -> bool:
         """Whether any program has grabbed the pointer, also by a button that is down. As `told`."""
@@ -80,17 +99,39 @@ class X11Focus:
 
     def _heed(self, event) -> None:
         if event.type == X.PropertyNotify:
-            self._active_known = self._active_known and event.atom != self._net_active
+            if event.atom == self._net_active:
+                self._active_known = self._had = False
+                self._came_ns = self._clock.moment_ns(event.time)
         elif event.type == X.DestroyNotify:
             self._inside = False
         elif event.type == X.FocusOut and event.detail not in _OF_POINTER:
             self._inside = event.detail == X.NotifyInferior  # to a child of it
+            self._had = self._had and self._inside
         elif event.type == X.FocusIn and event.detail not in _OF_POINTER and event.mode != X.NotifyWhileGrabbed:
+            if not self._inside:
+                self._came_ns = time.monotonic_ns()  # or before: these events are without a date
             self._inside = True  # (while grabbed: the grabber goes on to have the keys)
-        elif event.type == X.EnterNotify:
-            self._pointer_inside = True
-        elif event.type == X.LeaveNotify:
-            self._pointer_inside = event.detail == X.NotifyInferior
+        elif event.type in (X.EnterNotify, X.LeaveNotify):
+            inside = event.type == X.EnterNotify or event.detail == X.NotifyInferior
+            self._pointer.append((self._clock.moment_ns(event.time), inside))
+
+    def _had_pointer(self, t_ns: int) -> bool:
+        """Whether the pointer was in the window, within the millisecond to which the server dates."""
+        left_ns = t_ns
+        for since_ns, inside in reversed(self._pointer):
+            if inside and since_ns - MS <= t_ns <= left_ns + MS:
+                return True
+            left_ns = since_ns
+        return False
+
+    def _own_menu_at(self, x: int, y: int) -> bool:
+        """Whether the uppermost window at this place on the screen is a menu of the window's program. Wine also lays
+        one over a game that holds the pointer."""
+        top = self._root.translate_coords(self._root, x, y).child
+        with suppress(*GONE):  # closed meanwhile
+            if not isinstance(top, int) and top.id != self._id and top.get_attributes().override_redirect:
+                return program_of(self._x, top.id) == program_of(self._x, self._id)
+        return False
 
     def _focus_is_inside(self) -> bool:
         focus = self._x.get_input_focus().focus

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from Xlib import XK, X, Xatom, display, error
+from Xlib.ext import res
 from Xlib.protocol import event
 
 from combatvla.desktop.base import Cover, Focus, Window, WindowGone
@@ -96,6 +97,16 @@ def read_title(window) -> str:
         if found is not None and found.value:
             return found.value.decode("utf-8", "replace") if isinstance(found.value, bytes) else str(found.value)
     return ""
+
+
+def program_of(connection: display.Display, id_: int) -> tuple[str, int]:
+    """The process that made a window, as the server knows it, else its connection."""
+    if connection.has_extension("X-Resource"):
+        asked = [{"client": id_, "mask": res.LocalClientPIDMask}]
+        for answer in connection.res_query_client_ids(asked).ids:
+            if len(answer.value):
+                return "process", int(answer.value[0])
+    return "connection", id_ & ~connection.display.info.resource_id_mask
 
 
 class X11Desktop:

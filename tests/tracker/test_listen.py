@@ -1,13 +1,42 @@
-"""How keys are named, and which listeners a platform gets."""
+"""How keys are named, what is heard of late, and which listeners a platform gets."""
 
 from __future__ import annotations
 
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
+from Xlib import XK, X
 
+from combatvla.desktop.x11 import connect
+from tests.helpers import until
+from tracker.rows import EventRow
 from tracker.session import Session
+
+
+@pytest.fixture
+def code(display):
+    """The code of a key, by the name of its symbol."""
+    connection = connect()
+    yield lambda name: connection.keysym_to_keycode(XK.string_to_keysym(name))
+    connection.close()
+
+
+class Busy:
+    """Notes what it is told; with the first it takes so long that what follows is heard of only when all is over."""
+
+    def __init__(self) -> None:
+        self.told: list = []
+        self.over = False
+
+    def __call__(self, event) -> None:
+        self.told.append(event)
+        if len(self.told) == 1:
+            until(lambda: self.over)
+
+    def keys(self) -> list[tuple[str, bool]]:
+        return [(e.key, e.down) for e in self.told if isinstance(e, EventRow)]
 
 
 def test_the_platform_chooses_the_listeners(display, monkeypatch):
@@ -45,9 +74,6 @@ def test_a_key_is_named_without_shift_there(display, monkeypatch, platform, vk, 
 
 def test_a_recording_with_the_plain_listeners(desktop, arena, game, xtest, tmp_path, monkeypatch):
     """As on Windows and macOS: keys, buttons and motion; no motion of the mouse itself."""
-    from Xlib import X
-
-    from tests.helpers import until
     from tracker import listen, source_pynput
     from tracker.recorder import Recorder
 
@@ -67,3 +93,85 @@ def test_a_recording_with_the_plain_listeners(desktop, arena, game, xtest, tmp_p
     session = Session(tmp_path / "s")
     assert [(e.key, e.down) for e in session.events] == [("w", True), ("w", False)]
     assert {e.kind for e in session.motions()} == {"motion"}
+
+
+def test_an_input_that_is_heard_of_late_is_dated_when_it_happened(desktop, game, xtest, code):
+    from tracker.listen import InputListener  # wants a display
+
+    told: list[EventRow] = []
+
+    def slow(event: EventRow) -> None:
+        told.append(event)
+        time.sleep(0.4)  # as on a machine that has other things to do
+
+    listener = InputListener(desktop, game[1], slow, motion=False)
+    sent = []
+    for kind in (X.KeyPress, X.KeyRelease):
+        for key in "wd":
+            begin = time.monotonic_ns()
+            xtest(kind, code(key))
+            sent.append((begin, time.monotonic_ns()))
+    until(lambda: len(told) == 4)
+    listener.close()
+    assert [(e.key, e.down) for e in told] == [("w", True), ("d", True), ("w", False), ("d", False)]
+    for event, (begin, end) in zip(told, sent, strict=True):
+        assert begin <= event.t_ns <= end
+
+
+def test_what_was_done_elsewhere_is_not_reported_where_it_is_heard_of_after_the_focus_came(
+    desktop, arena, game, probe, xtest, code
+):
+    from tracker.listen import InputListener
+
+    other = probe("other", x=600).find(desktop, arena)
+    assert desktop.activate(game[1], timeout_s=5)
+    listener = InputListener(desktop, game[1], busy := Busy())
+    xtest(X.KeyPress, code("w"))
+    xtest(X.MotionNotify, 0, x=50, y=50)  # from here on all that listens waits
+    assert desktop.activate(other, timeout_s=5)
+    xtest(X.KeyPress, code("q"))
+    xtest(X.KeyRelease, code("q"))
+    xtest(X.MotionNotify, 0, x=650, y=50)
+    for button in (4, 2):
+        xtest(X.ButtonPress, button)
+        xtest(X.ButtonRelease, button)
+    xtest(X.MotionNotify, 0, x=50, y=50)
+    for button in (5, 3):  # without the focus a click into the game's window counts as little
+        xtest(X.ButtonPress, button)
+        xtest(X.ButtonRelease, button)
+    assert desktop.activate(game[1], timeout_s=5)
+    xtest(X.KeyPress, code("d"))
+    busy.over = True
+    until(lambda: ("d", True) in busy.keys())
+    xtest(X.KeyRelease, code("d"))
+    xtest(X.KeyRelease, code("w"))
+    until(lambda: len(busy.keys()) == 4)
+    assert busy.keys() == [("w", True), ("d", True), ("d", False), ("w", False)]
+    assert len(busy.told) == 4, "no motion, no wheel"
+    listener.close()
+
+
+def test_a_click_on_what_lies_above_is_not_reported_where_that_is_gone_when_it_is_heard_of(
+    desktop, game, probe, xtest, code
+):
+    from tracker.listen import InputListener
+
+    note = probe("note", 100, 50, 60, 60, "unmanaged")
+    listener = InputListener(desktop, game[1], busy := Busy(), motion=False)
+    xtest(X.MotionNotify, 0, x=20, y=20)
+    xtest(X.KeyPress, code("w"))
+    xtest(X.ButtonPress, 1)  # from here on the mouse waits too
+    xtest(X.ButtonRelease, 1)
+    xtest(X.MotionNotify, 0, x=120, y=80)
+    for button in (4, 2):
+        xtest(X.ButtonPress, button)
+        xtest(X.ButtonRelease, button)
+    note.close()
+    xtest(X.ButtonPress, 3)
+    xtest(X.ButtonRelease, 3)
+    xtest(X.KeyRelease, code("w"))
+    busy.over = True
+    until(lambda: len(busy.told) == 6)
+    buttons = [(key, down) for key, down in busy.keys() if key != "w"]
+    assert buttons == [("mouse_left", True), ("mouse_left", False), ("mouse_right", True), ("mouse_right", False)]
+    listener.close()
