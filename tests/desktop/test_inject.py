@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 from Xlib import X, Xutil
@@ -230,6 +231,20 @@ def test_a_button_does_not_go_to_a_window_that_covers_the_pointer(desktop, arena
     x.close()
     assert presses(cover.close()) == []
     assert presses(window.close()) == ["button1"]
+
+
+def test_a_window_manager_that_looks_at_each_click_first(desktop, arena, probe, server, click_to_focus):
+    """It grabs the pointer for a moment and lets the click go on: no reason to let go of it."""
+    window = probe()
+    target = window.find(desktop, arena)
+    warp(50, 50)
+    with GuardedInjector(desktop, target, arena, armed=True) as injector:
+        for _ in range(10):
+            assert injector.set_held(FORWARD_DODGE | {Action.LIGHT_ATTACK})
+            time.sleep(0.02)
+            assert server() == (2, 1)
+            assert injector.set_held(FORWARD_DODGE)
+    assert presses(window.close()).count("button1") == click_to_focus() == 10
 
 
 def test_the_pointer_is_brought_into_the_window_for_a_button(desktop, arena, probe, server):

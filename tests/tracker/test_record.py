@@ -144,6 +144,19 @@ def test_the_mouse_is_recorded_where_the_pointer_cannot_go(desktop, arena, game,
     assert [(e.dx, e.dy) for e in session.others if isinstance(e, ScrollRow)] == [(0, 1), (0, -1), (0, -1)]
 
 
+def test_clicks_that_a_window_manager_looks_at_first(desktop, arena, game, xtest, click_to_focus, tmp_path):
+    """It grabs the pointer for a moment, and lets them go on to the game."""
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    xtest(X.MotionNotify, 0, x=50, y=60)
+    for _ in range(10):
+        xtest(X.ButtonPress, 1)
+        xtest(X.ButtonRelease, 1)
+    until(lambda: recorder.status.events == 20)
+    recorder.stop()
+    recorder.wait()
+    assert click_to_focus() == 10
+
+
 def test_no_motion_is_recorded_while_another_window_has_the_focus(desktop, arena, game, probe, xtest, tmp_path):
     recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
     other = probe(title="letters", x=600)
