@@ -10,8 +10,7 @@ from contextlib import suppress
 
 from pynput import keyboard, mouse
 
-from combatvla.desktop.base import Desktop, Window
-from combatvla.errors import UserError
+from combatvla.desktop.base import Desktop, Window, WindowGone
 from tracker.rows import Event, EventRow, LookRow, MotionRow, ScrollRow
 
 MOTION_MS = 8
@@ -90,8 +89,9 @@ class InputListener:
             return tuple(self._down)
 
     def heed_focus(self) -> bool:
-        """Whether the window has the focus; if not, what is down is reported as released. Reports motion that waits."""
-        focused = self._focused()
+        """Whether the window has the focus; if not, what is down is reported as released. Reports motion that waits.
+        `WindowGone` when the window's display ended."""
+        focused = self._focus.has()
         if not focused:
             self.release()
         with self._lock:
@@ -107,18 +107,29 @@ class InputListener:
             self._down.clear()
 
     def close(self) -> None:
-        self._source.close()
-        with suppress(UserError):  # the display went first
-            self.heed_focus()  # what was gathered last
-        self.release()
-        self._focus.close()
+        try:
+            self._source.close()
+            with suppress(WindowGone):  # the display went first
+                self.heed_focus()  # what was gathered last
+        finally:
+            self.release()
+            self._focus.close()
+
+    # What the listeners' threads ask: there, nobody would hear of the display's end.
 
     def _focused(self) -> bool:
-        return self._focus.has()
+        with suppress(WindowGone):
+            return self._focus.has()
+        return False
 
     def _counts(self, t_ns: int) -> bool:
         """Whether what was done then was done in the window: it may be heard of late."""
         return self._focused() and t_ns >= self._focus.since_ns
+
+    def _over(self, t_ns: int, x: int, y: int) -> bool:
+        with suppress(WindowGone):
+            return self._focus.over(t_ns, x, y)
+        return False
 
     # -- motion ----------------------------------------------------------------------------------------------
 
@@ -154,7 +165,7 @@ class InputListener:
 
     def _scroll(self, t_ns: int, x: int, y: int, dx: int, dy: int) -> None:
         with self._lock:
-            if self._counts(t_ns) and self._focus.over(t_ns, x, y) and not self.muted:
+            if self._counts(t_ns) and self._over(t_ns, x, y) and not self.muted:
                 self.last_ns = t_ns
                 self._on_event(ScrollRow(t_ns=t_ns, dx=int(dx), dy=int(dy)))
 
@@ -168,7 +179,7 @@ class InputListener:
 
     def _click(self, t_ns: int, x: int, y: int, button: mouse.Button, pressed: bool) -> None:
         known = button in (mouse.Button.left, mouse.Button.middle, mouse.Button.right)
-        if known and (not pressed or self._focus.over(t_ns, x, y)):
+        if known and (not pressed or self._over(t_ns, x, y)):
             self._change(t_ns, "button", f"mouse_{button.name}", pressed)
 
     def _change(self, t_ns: int, kind: str, key: str, down: bool) -> None:

@@ -19,6 +19,10 @@ class WindowGone(UserError):
     """The game's window was closed (or its display ended)."""
 
 
+class DisplayEnded(WindowGone):
+    """The display ended, and the window with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A top-level window. `x`, `y`, `width`, `height`: its picture on the screen in pixels, without decorations."""
@@ -102,11 +106,11 @@ class Focus(Protocol):
     done elsewhere."""
 
     def has(self) -> bool:
-        """Whether what is typed now goes to the window. `UserError` when the display ended."""
+        """Whether what is typed now goes to the window. `DisplayEnded` when the display did."""
 
     def over(self, t_ns: int, x: int, y: int) -> bool:
         """Whether the mouse, at this place on the screen at `t_ns`, was in the window or in a menu of its program, with
-        nothing lying between. `UserError` when the display ended."""
+        nothing lying between. `DisplayEnded` when the display did."""
 
     def close(self) -> None:
         """Ends the watch."""

@@ -10,7 +10,7 @@ import mss
 import numpy as np
 from mss.exception import ScreenShotError
 
-from combatvla.desktop.base import Desktop, View, Window, WindowGone, open_desktop
+from combatvla.desktop.base import Desktop, View, Window, open_desktop
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame
 
@@ -89,8 +89,7 @@ class WindowCapture:
             self._check_on_screen(window, screen.monitors[0])
             shot = screen.grab((window.x, window.y, window.x + window.width, window.y + window.height))
         except (ScreenShotError, OSError) as error:
-            if not self._desktop.alive(window):
-                raise WindowGone(f"the window {window.title!r} was closed: start the game again") from error
+            self._desktop.geometry(window)  # tells of a window that was closed
             raise UserError(f"the window {window.title!r} cannot be captured ({error})") from error
         return np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4), t_ns
 

@@ -11,8 +11,7 @@ from Xlib import X, Xatom, display
 
 from combatvla.desktop.base import Window
 from combatvla.desktop.server_clock import MS, ServerClock
-from combatvla.desktop.x11 import GONE, LOST, connect, program_of
-from combatvla.errors import UserError
+from combatvla.desktop.x11 import GONE, LOST, connect, gone_as_user_error, program_of
 
 _OF_POINTER = (X.NotifyPointer, X.NotifyPointerRoot, X.NotifyDetailNone)
 """Told of a focus that follows the pointer: no window has it."""
@@ -34,7 +33,7 @@ class X11Focus:
 
     def __init__(self, window: Window, connection: display.Display | None = None, *, wary: bool = False) -> None:
         self._lock = threading.Lock()
-        self._id = window.id
+        self._id, self._title = window.id, window.title
         self._x = connection or connect()
         self._clock = ServerClock(self._x)
         self.since_ns = self._came_ns = time.monotonic_ns()
@@ -54,19 +53,13 @@ class X11Focus:
         """When it came into the window (True) and when it left it."""
 
     def has(self) -> bool:
-        with self._lock:
-            try:
-                return self.told()
-            except LOST as problem:
-                raise UserError(f"the display ended ({problem})") from problem
+        with self._lock, gone_as_user_error(self._title):
+            return self.told()
 
     def over(self, t_ns: int, x: int, y: int) -> bool:
-        with self._lock:
-            try:
-                self.told()
-                return self._had_pointer(t_ns) or self._own_menu_at(x, y)
-            except LOST as problem:
-                raise UserError(f"the display ended ({problem})") from problem
+        with self._lock, gone_as_user_error(self._title):
+            self.told()
+            return self._had_pointer(t_ns) or self._own_menu_at(x, y)
 
     def told(self) -> bool:
         """As `has`, for one thread, with the errors of the connection as they are."""

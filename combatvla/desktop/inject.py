@@ -26,7 +26,7 @@ from Xlib.ext import xtest
 
 from combatvla.actions import Action
 from combatvla.desktop import watchdog
-from combatvla.desktop.base import Desktop, Window, WindowGone
+from combatvla.desktop.base import Desktop, DisplayEnded, Window, WindowGone
 from combatvla.desktop.focus import X11Focus
 from combatvla.desktop.x11 import BUTTONS, GONE, LOST, connect, gone_as_user_error, key_code
 from combatvla.errors import UserError
@@ -159,7 +159,7 @@ class GuardedInjector:
                 self._failure = error
             return None, error
         except LOST as problem:
-            self._failure = WindowGone(f"the display of the window {self.window.title!r} ended ({problem})")
+            self._failure = DisplayEnded(f"the display of the window {self.window.title!r} ended ({problem})")
             self.held = frozenset()
             return None, self._failure
         except Exception as error:  # the caller's to see; this thread must live on to let go of the keys

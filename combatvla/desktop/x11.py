@@ -13,7 +13,7 @@ from Xlib import XK, X, Xatom, display, error
 from Xlib.ext import res
 from Xlib.protocol import event
 
-from combatvla.desktop.base import Cover, Focus, Window, WindowGone
+from combatvla.desktop.base import Cover, DisplayEnded, Focus, Window, WindowGone
 from combatvla.desktop.choose import find_window
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
@@ -63,7 +63,7 @@ def gone_as_user_error(title: str) -> Iterator[None]:
     except GONE as problem:
         raise WindowGone(f"the window {title!r} was closed: start the game again") from problem
     except LOST as problem:
-        raise WindowGone(f"the display of the window {title!r} ended: start the game again") from problem
+        raise DisplayEnded(f"the display of the window {title!r} ended: start the game again") from problem
 
 
 def key_code(connection: display.Display, key: str) -> int:

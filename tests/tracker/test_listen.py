@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 from Xlib import XK, X
+from Xlib.ext.xtest import fake_input
 
+from combatvla.desktop import WindowGone, open_desktop
+from combatvla.desktop.display import own_display
 from combatvla.desktop.x11 import connect
+from tests.conftest import ProbeWindow
 from tests.helpers import until
 from tracker.rows import EventRow
 from tracker.session import Session
@@ -175,3 +180,31 @@ def test_a_click_on_what_lies_above_is_not_reported_where_that_is_gone_when_it_i
     buttons = [(key, down) for key, down in busy.keys() if key != "w"]
     assert buttons == [("mouse_left", True), ("mouse_left", False), ("mouse_right", True), ("mouse_right", False)]
     listener.close()
+
+
+def test_a_display_that_ends_while_inputs_wait(display, arena, monkeypatch, caplog):
+    """What was down is reported as released, and nothing else is said."""
+    from tracker.listen import InputListener
+
+    raised: list = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    with own_display(640, 480):
+        probe, desktop, x = ProbeWindow("CombatVLA Arena – probe", 320, 180, 0, 0), open_desktop(), connect()
+        listener = InputListener(desktop, probe.find(desktop, arena), busy := Busy())
+        fake_input(x, X.KeyPress, 25)  # w
+        x.sync()
+        until(lambda: busy.told)
+        fake_input(x, X.KeyPress, 40)
+        for at in (20, 90):
+            fake_input(x, X.MotionNotify, 0, x=at, y=at)
+        fake_input(x, X.ButtonPress, 1)
+        x.sync()
+        x.close()
+        time.sleep(0.1)
+    probe.process.communicate()
+    busy.over = True
+    with pytest.raises(WindowGone, match="ended"):
+        listener.heed_focus()
+    listener.close()
+    assert busy.keys()[0] == ("w", True) and busy.keys()[-1] == ("w", False)
+    assert raised == [] and caplog.records == []

@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 import yaml
 from Xlib import XK, X
+from Xlib.ext.xtest import fake_input
 
 from combatvla.actions import Action
+from combatvla.desktop import open_desktop
+from combatvla.desktop.display import own_display
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect
 from combatvla.errors import UserError
+from tests.conftest import ProbeWindow
 from tests.helpers import start_command, until
 from tracker.check import check
 from tracker.check import main as check_main
@@ -102,6 +106,25 @@ def test_the_game_closes(desktop, arena, game, tmp_path):
     game[0].close()
     assert recorder.wait().ended == "the game's window was closed"
     assert len(list(Session(tmp_path / "s").pictures())) >= 10
+
+
+def test_the_display_ends(display, arena, tmp_path):
+    with own_display(640, 480):
+        probe, desktop, keys = (
+            ProbeWindow("CombatVLA Arena – probe", 320, 180, 0, 0, "flicker"),
+            open_desktop(),
+            connect(),
+        )
+        probe.find(desktop, arena)
+        command = recording("--out", str(tmp_path / "s"))
+        wait_for_frames(tmp_path / "s", 10)
+        fake_input(keys, X.KeyPress, 25)  # w
+        keys.sync()
+        until(lambda: b'"w"' in (tmp_path / "s" / "events.jsonl").read_bytes())
+    probe.process.communicate()
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == 0 and "the display ended: " in said and "Traceback" not in said, said
+    assert [(e.key, e.down) for e in Session(tmp_path / "s").events] == [("w", True), ("w", False)]
 
 
 def test_a_window_that_changes_its_size(desktop, arena, game, tmp_path):
