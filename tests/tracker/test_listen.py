@@ -77,6 +77,38 @@ def test_a_key_is_named_without_shift_there(display, monkeypatch, platform, vk, 
     assert source.plain(SimpleNamespace(vk=vk, char=char)) == plain
 
 
+def test_a_key_is_named_by_where_it_is(desktop, game, xtest, code):
+    """Whatever else is down, and the same when it goes up as when it went down."""
+    from tracker.listen import InputListener
+
+    told: list[EventRow] = []
+    listener = InputListener(desktop, game[1], told.append, motion=False)
+
+    def heard(*presses: str) -> list[str]:
+        """What "+key" and "-key" are told as."""
+        told.clear()
+        for press in presses:
+            xtest(X.KeyPress if press[0] == "+" else X.KeyRelease, code(press[1:]))
+        until(lambda: len(told) == len(presses))
+        return [("+" if event.down else "-") + event.key for event in told]
+
+    assert heard("+Alt_L", "+Shift_L", "-Alt_L", "+Tab", "-Shift_L", "-Tab") == (
+        ["+alt", "+shift", "-alt", "+tab", "-shift", "-tab"]
+    )
+    assert heard("+Shift_L", "+1", "+w", "-Shift_L", "-w", "-1") == ["+shift", "+1", "+w", "-shift", "-w", "-1"]
+    pad = ["+KP_Multiply", "-KP_Multiply", "+KP_Add", "-KP_Add", "+KP_Subtract", "-KP_Subtract"]
+    assert heard(*pad) == ["+*", "-*", "++", "-+", "+-", "--"]
+    assert heard("+KP_Home", "-KP_Home") == ["+home", "-home"]
+    assert heard("+KP_Home", "+Num_Lock", "-Num_Lock", "-KP_Home")[-1] == "-home"
+    try:
+        assert heard("+KP_Home", "-KP_Home", "+KP_Begin", "-KP_Begin") == ["+7", "-7", "+5", "-5"]
+        assert heard("+Shift_L", "+KP_Home", "-KP_Home", "-Shift_L", *pad)[1:3] == ["+7", "-7"]
+    finally:
+        heard("+Num_Lock", "-Num_Lock")
+    listener.close()
+    assert listener.down == ()
+
+
 def test_a_recording_with_the_plain_listeners(desktop, arena, game, xtest, tmp_path, monkeypatch):
     """As on Windows and macOS: keys, buttons and motion; no motion of the mouse itself."""
     from tracker import listen, source_pynput
