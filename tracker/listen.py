@@ -26,6 +26,10 @@ _NAMES = {
     "alt_gr": "alt",
     "esc": "escape",
 }
+_BUTTONS = {"left": "left", "middle": "middle", "right": "right", "x1": "8", "x2": "9"} | {
+    f"button{n}": str(n) for n in range(8, 31)
+}
+"""As pynput calls the buttons: those at the side have numbers on X11, and are x1 and x2 on Windows."""
 
 
 class InputListener:
@@ -178,9 +182,8 @@ class InputListener:
         self._change(t_ns, "key", self._name(key), False)
 
     def _click(self, t_ns: int, x: int, y: int, button: mouse.Button, pressed: bool) -> None:
-        known = button in (mouse.Button.left, mouse.Button.middle, mouse.Button.right)
-        if known and (not pressed or self._over(t_ns, x, y)):
-            self._change(t_ns, "button", f"mouse_{button.name}", pressed)
+        if button.name in _BUTTONS and (not pressed or self._over(t_ns, x, y)):
+            self._change(t_ns, "button", f"mouse_{_BUTTONS[button.name]}", pressed)
 
     def _change(self, t_ns: int, kind: str, key: str, down: bool) -> None:
         hotkey = None

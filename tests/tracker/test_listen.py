@@ -109,6 +109,22 @@ def test_a_key_is_named_by_where_it_is(desktop, game, xtest, code):
     assert listener.down == ()
 
 
+def test_the_buttons_at_the_side_of_the_mouse(desktop, game, xtest):
+    from tracker.listen import InputListener
+
+    told: list[EventRow] = []
+    listener = InputListener(desktop, game[1], told.append, motion=False)
+    xtest(X.MotionNotify, 0, x=50, y=50)
+    for button in (8, 9):
+        xtest(X.ButtonPress, button)
+        xtest(X.ButtonRelease, button)
+    until(lambda: len(told) == 4)
+    listener.close()
+    assert [(e.kind, e.key, e.down) for e in told] == [
+        ("button", f"mouse_{n}", down) for n in (8, 9) for down in (True, False)
+    ]
+
+
 def test_a_recording_with_the_plain_listeners(desktop, arena, game, xtest, tmp_path, monkeypatch):
     """As on Windows and macOS: keys, buttons and motion; no motion of the mouse itself."""
     from tracker import listen, source_pynput
