@@ -4,7 +4,7 @@ The guard lives here, at the lowest level, so that no caller can get round it. O
 server and does everything: it checks the focus before each press, hears of a lost focus, a closed window or a keyboard
 that another program has grabbed (a screen lock) from the server within about a millisecond and lets go at once, and
 cannot be interrupted by a signal halfway through a request (Python runs signal handlers in the main thread). A watchdog
-process lets go after `kill -9`.
+process lets go after `kill -9`, and when this process stands still.
 
 Between the last question about the focus and the press lie some ten microseconds. Grabbing the server would close that
 gap, but a program stopped (Ctrl-Z) while it holds the grab would freeze the whole screen.
@@ -17,8 +17,9 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 
 from Xlib import X
@@ -31,6 +32,9 @@ from combatvla.desktop.focus import X11Focus
 from combatvla.desktop.x11 import BUTTONS, GONE, LOST, connect, gone_as_user_error, key_code
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
+
+STILL_S = 0.7 * watchdog.STILL_S
+"""After a standstill of so long, the watchdog may have let go of everything."""
 
 
 class GuardedInjector:
@@ -59,7 +63,8 @@ class GuardedInjector:
         self._jobs: SimpleQueue[tuple[Callable[[], object], _Answer]] = SimpleQueue()
         self._wake_read, self._wake_write = os.pipe()
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may call in the middle of a call
+        self._beaten = time.monotonic()
         self._watchdog = watchdog.start(self._codes.values(), self._buttons.values()) if armed else None
         self._thread = threading.Thread(target=self._run, name="injector", daemon=True)
         self._thread.start()
@@ -85,6 +90,13 @@ class GuardedInjector:
     def release_all(self) -> None:
         """Lets go of everything held here, and of the profile's keys that another injector left held."""
         self._ask(self._release)
+
+    def stop_process(self) -> None:
+        """Lets go of everything and stops this process, as SIGTSTP does by default; returns when it goes on."""
+        with suppress(UserError):  # the display ended: nothing is held
+            if self._ask(self._release_and_stop):
+                return
+        os.kill(os.getpid(), signal.SIGTSTP)
 
     def close(self) -> None:
         """Lets go of everything and ends. May be called again; other calls then do nothing. Raises no `UserError`."""
@@ -133,7 +145,9 @@ class GuardedInjector:
         fd = self._x.fileno()
         while True:
             # A lost connection's socket is closed; what is left to do then is to answer with the failure.
-            ready = select.select([self._wake_read, fd] if self._failure is None else [self._wake_read], [], [])[0]
+            heard = [self._wake_read, fd] if self._failure is None else [self._wake_read]
+            ready = select.select(heard, [], [], watchdog.BEAT_S)[0]
+            self._beat()
             if self._wake_read in ready and not os.read(self._wake_read, 1):
                 return
             if fd in ready:
@@ -145,6 +159,17 @@ class GuardedInjector:
             answer.put(*self._guarded(job))
             if self._failure is None:
                 self._guarded(self._heed_events)  # events that came in together with a reply
+
+    def _beat(self) -> None:
+        """Gives the watchdog its sign of life; lets go after a standstill, so that what it released is pressed anew."""
+        now = time.monotonic()
+        still_s = now - self._beaten
+        if still_s > STILL_S:
+            self._guarded(self._drop)
+        if still_s > watchdog.BEAT_S / 2:
+            self._beaten = now
+            if self._watchdog is not None:
+                watchdog.beat(self._watchdog)
 
     def _guarded(self, job: Callable[[], object]) -> tuple[object, Exception | None]:
         if self._failure is not None:
@@ -207,6 +232,13 @@ class GuardedInjector:
         if self.armed:
             watchdog.release(self._x, self._codes.values(), self._buttons.values())
 
+    def _release_and_stop(self) -> bool:
+        with suppress(LOST):  # the next job tells of it
+            self._release()
+        # To this very thread: sent to the process, it might go on for a moment, and press what another thread asks for.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
+        return True
+
     def _send(self, action: Action, *, down: bool) -> None:
         if not self.armed:
             return
@@ -264,16 +296,22 @@ class _Answer:
 @contextmanager
 def release_on_exit(injector: GuardedInjector) -> Iterator[GuardedInjector]:
     """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP, which become a clean
-    `SystemExit(128 + number)` of the main thread. Handlers are set in the main thread only, and put back after; what
-    is ignored (`nohup`) stays so."""
+    `SystemExit(128 + number)` of the main thread. Before Ctrl-Z (SIGTSTP) stops the process, it lets go of everything.
+    Handlers are set in the main thread only, and put back after; what is ignored (`nohup`) stays so."""
     before: dict[int, object] = {}
 
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
+    def rest(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        injector.stop_process()
+        signal.signal(number, rest)
+
     if threading.current_thread() is threading.main_thread():
-        heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, leave) for number in heeded}
+        handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGTSTP: rest}
+        heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, handlers[number]) for number in heeded}
     atexit.register(injector.close)
     try:
         yield injector

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 from Xlib import X, Xutil
@@ -315,7 +316,11 @@ CHILD = """
 
 def start_child(how: str) -> subprocess.Popen:
     child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(CHILD), how], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", textwrap.dedent(CHILD), how],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,  # a job of its own, as in a shell: else it may be one that Ctrl-Z does not stop
     )
     assert child.stdout.readline() == "held\n"
     return child
@@ -329,6 +334,60 @@ def test_kill_9_is_made_good_by_the_watchdog(desktop, arena, probe, server, how)
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
     until(lambda: server() == (0, 0))
+
+
+def is_stopped(child: subprocess.Popen) -> bool:
+    return Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.parametrize("how", ["calm", "busy"])
+def test_ctrl_z_releases_everything_first(desktop, arena, probe, server, how):
+    probe().find(desktop, arena)
+    child = start_child(how)
+    for _ in range(3):
+        until(lambda: server() == (2, 1) or how == "calm")
+        child.send_signal(signal.SIGTSTP)
+        until(lambda: is_stopped(child))
+        assert server() == (0, 0)
+        time.sleep(0.1)
+        assert server() == (0, 0)
+        child.send_signal(signal.SIGCONT)
+    until(lambda: server() == (2, 1) or how == "calm")
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=10)
+    assert child.returncode == 143
+
+
+@pytest.mark.parametrize("how", ["calm", "busy"])
+def test_a_process_that_stands_still_holds_nothing(desktop, arena, probe, server, how):
+    """Nor does it believe so when it comes to life again."""
+    probe().find(desktop, arena)
+    child = start_child(how)
+    for _ in range(2):
+        until(lambda: server() == (2, 1))
+        stopped = time.monotonic()
+        child.send_signal(signal.SIGSTOP)
+        until(lambda: server() == (0, 0), 5)
+        assert 0.5 < time.monotonic() - stopped < 3
+        time.sleep(0.3)
+        assert server() == (0, 0)
+        child.send_signal(signal.SIGCONT)
+        if how == "calm":
+            break
+    time.sleep(0.2)  # it has come to life: a signal of before may miss its main thread
+    until(lambda: server() == ((2, 1) if how == "busy" else (0, 0)))
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=10)
+    assert child.returncode == 143
+
+
+def test_what_is_held_stays_so_while_nothing_else_is_done(desktop, arena, probe, server):
+    """The watchdog hears that the process lives."""
+    target = probe().find(desktop, arena)
+    with GuardedInjector(desktop, target, arena, armed=True) as injector:
+        assert injector.set_held(FORWARD_DODGE)
+        time.sleep(1.6)
+        assert server() == (2, 0) and injector.held == FORWARD_DODGE
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, -2), (signal.SIGHUP, 129)])
