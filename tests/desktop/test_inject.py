@@ -314,20 +314,31 @@ CHILD = """
 """
 
 
-def start_child(how: str) -> subprocess.Popen:
-    child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(CHILD), how],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,  # a job of its own, as in a shell: else it may be one that Ctrl-Z does not stop
-    )
-    assert child.stdout.readline() == "held\n"
-    return child
+@pytest.fixture
+def start_child(server):
+    started: list[subprocess.Popen] = []
+
+    def start(how: str) -> subprocess.Popen:
+        child = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(CHILD), how],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,  # a job of its own, as in a shell: else it may be one that Ctrl-Z does not stop
+        )
+        started.append(child)
+        assert child.stdout.readline() == "held\n"
+        return child
+
+    yield start
+    for child in started:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
 
 
 @pytest.mark.parametrize("how", ["calm", "busy"])
-def test_kill_9_is_made_good_by_the_watchdog(desktop, arena, probe, server, how):
+def test_kill_9_is_made_good_by_the_watchdog(desktop, arena, probe, server, how, start_child):
     probe().find(desktop, arena)
     child = start_child(how)
     assert server() == (2, 1)
@@ -341,7 +352,7 @@ def is_stopped(child: subprocess.Popen) -> bool:
 
 
 @pytest.mark.parametrize("how", ["calm", "busy"])
-def test_ctrl_z_releases_everything_first(desktop, arena, probe, server, how):
+def test_ctrl_z_releases_everything_first(desktop, arena, probe, server, how, start_child):
     probe().find(desktop, arena)
     child = start_child(how)
     for _ in range(3):
@@ -359,7 +370,7 @@ def test_ctrl_z_releases_everything_first(desktop, arena, probe, server, how):
 
 
 @pytest.mark.parametrize("how", ["calm", "busy"])
-def test_a_process_that_stands_still_holds_nothing(desktop, arena, probe, server, how):
+def test_a_process_that_stands_still_holds_nothing(desktop, arena, probe, server, how, start_child):
     """Nor does it believe so when it comes to life again."""
     probe().find(desktop, arena)
     child = start_child(how)
@@ -391,7 +402,7 @@ def test_what_is_held_stays_so_while_nothing_else_is_done(desktop, arena, probe,
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, -2), (signal.SIGHUP, 129)])
-def test_signals_release_everything(desktop, arena, probe, server, number, status):
+def test_signals_release_everything(desktop, arena, probe, server, number, status, start_child):
     probe().find(desktop, arena)
     child = start_child("busy")
     child.send_signal(number)
@@ -414,7 +425,7 @@ def test_a_signal_that_is_ignored_stays_ignored(desktop, arena, probe, server):
         signal.signal(signal.SIGHUP, before)
 
 
-def test_an_exception_releases_everything(desktop, arena, probe, server):
+def test_an_exception_releases_everything(desktop, arena, probe, server, start_child):
     probe().find(desktop, arena)
     child = start_child("raise")
     assert "a bug in the caller" in child.communicate(timeout=10)[1]
