@@ -128,7 +128,7 @@ class InputListener:
 
     def _counts(self, t_ns: int) -> bool:
         """Whether what was done then was done in the window: it may be heard of late."""
-        return self._focused() and t_ns >= self._focus.since_ns
+        return self._focused() and t_ns > self._focus.since_ns
 
     def _over(self, t_ns: int, x: int, y: int) -> bool:
         with suppress(WindowGone):
@@ -158,7 +158,7 @@ class InputListener:
         """Reports the motion that was gathered, or forgets it when any of it was without the focus."""
         pointer, (dx, dy), oldest_ns = self._pointer, self._look, self._oldest_ns
         self._pointer, self._look, self._oldest_ns, self._gathered_ns = None, [0.0, 0.0], None, t_ns
-        if oldest_ns is None or oldest_ns < self._focus.since_ns or not focused or self.muted:
+        if oldest_ns is None or oldest_ns <= self._focus.since_ns or not focused or self.muted:
             return
         self.last_ns = t_ns
         if pointer is not None:
