@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,6 +111,34 @@ def server(display: str) -> Iterator[Callable[[], tuple[int, int]]]:
 def down(server) -> Callable[[], int]:
     """How many keys and buttons together the X server holds; none before and after a test."""
     return lambda: sum(server())
+
+
+@pytest.fixture
+def click_to_focus(display: str) -> Iterator[Callable[[], int]]:
+    """As a window manager that is told of each click before the window is: how many it was told of."""
+    x = connect()
+    root = x.screen().root
+    root.grab_button(1, X.AnyModifier, False, X.ButtonPressMask, X.GrabModeSync, X.GrabModeAsync, X.NONE, X.NONE)
+    x.sync()
+    told: list[int] = []
+    done = threading.Event()
+
+    def replay() -> None:
+        while not done.is_set():
+            select.select([x.fileno()], [], [], 0.01)
+            for _ in range(x.pending_events()):
+                event = x.next_event()
+                if event.type == X.ButtonPress:
+                    told.append(event.detail)
+                    x.allow_events(X.ReplayPointer, event.time)
+                    x.sync()
+
+    thread = threading.Thread(target=replay)
+    thread.start()
+    yield lambda: len(told)
+    done.set()
+    thread.join()
+    x.close()
 
 
 @pytest.fixture

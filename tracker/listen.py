@@ -10,8 +10,7 @@ from contextlib import suppress
 
 from pynput import keyboard, mouse
 
-from combatvla.desktop.base import Desktop, Window
-from combatvla.errors import UserError
+from combatvla.desktop.base import Desktop, Window, WindowGone
 from tracker.rows import Event, EventRow, LookRow, MotionRow, ScrollRow
 
 MOTION_MS = 8
@@ -27,6 +26,10 @@ _NAMES = {
     "alt_gr": "alt",
     "esc": "escape",
 }
+_BUTTONS = {"left": "left", "middle": "middle", "right": "right", "x1": "8", "x2": "9"} | {
+    f"button{n}": str(n) for n in range(8, 31)
+}
+"""As pynput calls the buttons: those at the side have numbers on X11, and are x1 and x2 on Windows."""
 
 
 class InputListener:
@@ -34,7 +37,8 @@ class InputListener:
 
     Keys are named in the words of the game profiles, by the key and not by what it types ("w" also with shift down).
     Auto-repeat is dropped. What is down when the focus goes elsewhere is reported as released then (`heed_focus`), and
-    counts again only when pressed anew: nothing typed into another window is ever reported. `on_hotkey` is called with
+    counts again only when pressed anew: nothing typed into another window is ever reported, also where it is heard of
+    only after the focus has come; nor is a click or a turn of the wheel over another window. `on_hotkey` is called with
     the keys of `hotkeys` when they are pressed in the window, in place of `on_event`. With `motion`, the pointer's
     places and the mouse's own motion are reported too, gathered over `MOTION_MS`.
     """
@@ -65,6 +69,8 @@ class InputListener:
         """Where the pointer has come to since it was last reported, on the screen."""
         self._look = [0.0, 0.0]
         """What the mouse was moved by since that was last reported."""
+        self._oldest_ns: int | None = None
+        """When the first of that was."""
         self._gathered_ns = 0
         self._focus = desktop.watch_focus(window)
         moved = {"on_move": self._move, "on_look": self._moved} if motion else {}
@@ -87,8 +93,9 @@ class InputListener:
             return tuple(self._down)
 
     def heed_focus(self) -> bool:
-        """Whether the window has the focus; if not, what is down is reported as released. Reports motion that waits."""
-        focused = self._focused()
+        """Whether the window has the focus; if not, what is down is reported as released. Reports motion that waits.
+        `WindowGone` when the window's display ended."""
+        focused = self._focus.has()
         if not focused:
             self.release()
         with self._lock:
@@ -104,43 +111,54 @@ class InputListener:
             self._down.clear()
 
     def close(self) -> None:
-        self._source.close()
-        with suppress(UserError):  # the display went first
-            self.heed_focus()  # what was gathered last
-        self.release()
-        self._focus.close()
+        try:
+            self._source.close()
+            with suppress(WindowGone):  # the display went first
+                self.heed_focus()  # what was gathered last
+        finally:
+            self.release()
+            self._focus.close()
+
+    # What the listeners' threads ask: there, nobody would hear of the display's end.
 
     def _focused(self) -> bool:
-        return self._focus.has()
+        with suppress(WindowGone):
+            return self._focus.has()
+        return False
 
-    def _over(self, x: int, y: int) -> bool:
-        """Whether this place on the screen is in the window: what is done with the mouse beside it goes elsewhere."""
-        window = self.window
-        return 0 <= x - window.x < window.width and 0 <= y - window.y < window.height
+    def _counts(self, t_ns: int) -> bool:
+        """Whether what was done then was done in the window: it may be heard of late."""
+        return self._focused() and t_ns > self._focus.since_ns
+
+    def _over(self, t_ns: int, x: int, y: int) -> bool:
+        with suppress(WindowGone):
+            return self._focus.over(t_ns, x, y)
+        return False
 
     # -- motion ----------------------------------------------------------------------------------------------
 
-    def _move(self, x: int, y: int) -> None:
+    def _move(self, t_ns: int, x: int, y: int) -> None:
         with self._lock:
             self._pointer = (int(x), int(y))
-            self._gather()
+            self._gather(t_ns)
 
-    def _moved(self, dx: float, dy: float) -> None:
+    def _moved(self, t_ns: int, dx: float, dy: float) -> None:
         with self._lock:
             self._look[0] += dx
             self._look[1] += dy
-            self._gather()
+            self._gather(t_ns)
 
-    def _gather(self) -> None:
+    def _gather(self, moved_ns: int) -> None:
+        self._oldest_ns = min(moved_ns, self._oldest_ns or moved_ns)
         t_ns = time.monotonic_ns()
         if t_ns - self._gathered_ns >= MOTION_MS * 1_000_000:
             self._tell_motion(t_ns, self._focused())
 
     def _tell_motion(self, t_ns: int, focused: bool) -> None:
-        """Reports the motion that was gathered, or forgets it when the window is without the focus."""
-        pointer, (dx, dy) = self._pointer, self._look
-        self._pointer, self._look, self._gathered_ns = None, [0.0, 0.0], t_ns
-        if not focused or self.muted or (pointer is None and not (dx or dy)):
+        """Reports the motion that was gathered, or forgets it when any of it was without the focus."""
+        pointer, (dx, dy), oldest_ns = self._pointer, self._look, self._oldest_ns
+        self._pointer, self._look, self._oldest_ns, self._gathered_ns = None, [0.0, 0.0], None, t_ns
+        if oldest_ns is None or oldest_ns <= self._focus.since_ns or not focused or self.muted:
             return
         self.last_ns = t_ns
         if pointer is not None:
@@ -151,7 +169,7 @@ class InputListener:
 
     def _scroll(self, t_ns: int, x: int, y: int, dx: int, dy: int) -> None:
         with self._lock:
-            if self._focused() and self._over(x, y) and not self.muted:
+            if self._counts(t_ns) and self._over(t_ns, x, y) and not self.muted:
                 self.last_ns = t_ns
                 self._on_event(ScrollRow(t_ns=t_ns, dx=int(dx), dy=int(dy)))
 
@@ -164,9 +182,8 @@ class InputListener:
         self._change(t_ns, "key", self._name(key), False)
 
     def _click(self, t_ns: int, x: int, y: int, button: mouse.Button, pressed: bool) -> None:
-        known = button in (mouse.Button.left, mouse.Button.middle, mouse.Button.right)
-        if known and (self._over(x, y) or not pressed):
-            self._change(t_ns, "button", f"mouse_{button.name}", pressed)
+        if button.name in _BUTTONS and (not pressed or self._over(t_ns, x, y)):
+            self._change(t_ns, "button", f"mouse_{_BUTTONS[button.name]}", pressed)
 
     def _change(self, t_ns: int, kind: str, key: str, down: bool) -> None:
         hotkey = None
@@ -175,7 +192,7 @@ class InputListener:
                 if key in self._physical:
                     return  # auto-repeat
                 self._physical.add(key)
-                if not self._focused():
+                if not self._counts(t_ns):
                     return
                 self.last_ns = t_ns
                 if key in self._hotkeys:

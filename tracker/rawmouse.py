@@ -20,11 +20,11 @@ _NUMBER = struct.Struct("<iI")
 X_AXIS, Y_AXIS = 0, 1
 
 
-def raw_motion(data: bytes) -> tuple[float, float]:
-    """The counts to the right and down in the data of a raw motion event, before the desktop's acceleration; zero for
-    what is no motion. `ValueError` for data that are cut off."""
+def raw_motion(data: bytes) -> tuple[int, float, float]:
+    """The server's stamp in the data of a raw motion event, and the counts to the right and down before the desktop's
+    acceleration, zero for what is no motion. `ValueError` for data that are cut off."""
     try:
-        words = _HEAD.unpack_from(data)[4]
+        _, stamp, _, _, words, _, _ = _HEAD.unpack_from(data)
         mask = int.from_bytes(data[_HEAD.size : _HEAD.size + 4 * words], "little")
         count, at = mask.bit_count(), _HEAD.size + 4 * words
         raw = [
@@ -35,14 +35,14 @@ def raw_motion(data: bytes) -> tuple[float, float]:
         raise ValueError(f"a raw motion event of {len(data)} bytes is cut off") from error
     axes = [axis for axis in range(mask.bit_length()) if mask >> axis & 1]
     by_axis = dict(zip(axes, raw, strict=True))
-    return by_axis.get(X_AXIS, 0.0), by_axis.get(Y_AXIS, 0.0)
+    return stamp, by_axis.get(X_AXIS, 0.0), by_axis.get(Y_AXIS, 0.0)
 
 
 class RawMouse:
-    """Calls `on_motion(dx, dy)` from a thread of its own with what the mouse was moved by. `UserError` when the
-    display has no XInput 2."""
+    """Calls `on_motion(stamp, dx, dy)` from a thread of its own with what the mouse was moved by, and when by the
+    server's clock. `UserError` when the display has no XInput 2."""
 
-    def __init__(self, on_motion: Callable[[float, float], None]) -> None:
+    def __init__(self, on_motion: Callable[[int, float, float], None]) -> None:
         self._on_motion = on_motion
         self._display = connect()
         try:
@@ -75,8 +75,8 @@ class RawMouse:
                     continue
                 event = self._display.next_event()
                 if getattr(event, "evtype", None) == xinput.RawMotion:
-                    dx, dy = raw_motion(event.data)
+                    stamp, dx, dy = raw_motion(event.data)
                     if dx or dy:
-                        self._on_motion(dx, dy)
+                        self._on_motion(stamp, dx, dy)
         except LOST:
             pass  # the recorder learns of it from its own connection

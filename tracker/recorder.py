@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from combatvla.desktop.base import Box, Desktop, OffScreen, View, Window, WindowGone
+from combatvla.desktop.base import Box, Desktop, DisplayEnded, OffScreen, View, Window, WindowGone
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 from tracker.rows import CoverRow, Event, FocusRow, MarkRow, PauseRow, WindowRow
@@ -197,8 +197,9 @@ class Recorder:
                 stack.callback(last)
             try:
                 self._record()
-            except WindowGone:
-                self.stop("the game's window was closed")
+            except WindowGone as gone:
+                ended = isinstance(gone, DisplayEnded)
+                self.stop("the display ended" if ended else "the game's window was closed")
             except BaseException as error:  # reported by `wait`; the files are closed first
                 self._fail(error)
 
@@ -243,8 +244,7 @@ class Recorder:
             self.status.focused = focused
             self._note(FocusRow(t_ns=now, focused=focused))
         if not focused:
-            if not self._desktop.alive(self._window):
-                raise WindowGone("closed")
+            self._desktop.geometry(self._window)  # tells of a window that was closed
             return False
         if self._idle_s is not None:
             idle = not self._listener.down and now - self._listener.last_ns > self._idle_s * 1e9

@@ -80,7 +80,8 @@ class FrameRow:
 
 @dataclass(slots=True, kw_only=True)
 class EventRow:
-    """A key or button that went down or up. `key` is in the words of the game profiles (w, shift, mouse_left)."""
+    """A key or button that went down or up. `key` is in the words of the game profiles (w, shift, mouse_left); the
+    buttons at the mouse's side are mouse_8 (back), mouse_9 (forward), and so on."""
 
     t_ns: Nanoseconds
     kind: Literal["key", "button"]

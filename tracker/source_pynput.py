@@ -29,10 +29,10 @@ class PynputSource:
         on_release: Callable[[int, Any], None],
         on_click: Callable[..., None],
         on_scroll: Callable[..., None],
-        on_move: Callable[[int, int], None] | None = None,
-        on_look: Callable[[float, float], None] | None = None,
+        on_move: Callable[[int, int, int], None] | None = None,
+        on_look: Callable[[int, float, float], None] | None = None,
     ) -> None:
-        moved = {"on_move": on_move} if on_move is not None else {}
+        moved = {"on_move": lambda x, y: on_move(time.monotonic_ns(), x, y)} if on_move is not None else {}
         self._listeners = (
             keyboard.Listener(
                 on_press=lambda key: on_press(time.monotonic_ns(), key),

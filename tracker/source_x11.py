@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 from pynput import keyboard, mouse
-from Xlib import XK, X
+from pynput._util.xorg import numlock_mask
+from Xlib import X
 
+from combatvla.desktop.server_clock import ServerClock
 from combatvla.desktop.x11 import LOST, connect
 from combatvla.errors import UserError
 from tracker.rawmouse import RawMouse
-from tracker.server_clock import ServerClock
+
+_NUMBERS = range(0xFFB0, 0xFFBA)
+"""What the number pad types with NumLock: KP_0 to KP_9."""
 
 
 class _Ending:
@@ -45,11 +50,27 @@ class _Dated(_Ending):
 
     def _handle_message(self, display, event, injected) -> None:
         self.t_ns = self._clock.moment_ns(event.time)
-        super()._handle_message(display, event, injected)
+        with suppress(*LOST):  # asking the display for a key's name, when it went first
+            super()._handle_message(display, event, injected)
 
 
 class _Keyboard(_Dated, keyboard.Listener):
-    pass
+    """Names a key by where it is, whatever else is down: its first symbol, that of the number for the number pad with
+    NumLock. pynput names it by what it types, so that shift makes another key of tab and alt."""
+
+    def __init__(self, clock: ServerClock, **callbacks: Callable[..., None]) -> None:
+        self._down: dict[int, Any] = {}
+        super().__init__(clock, **callbacks)
+
+    def _event_to_key(self, display, event) -> Any:
+        code = event.detail
+        if event.type == X.KeyRelease and code in self._down:
+            return self._down.pop(code)  # NumLock may be another by now
+        state = event.state & numlock_mask(display)
+        if state and display.keycode_to_keysym(code, 1) in _NUMBERS:
+            state |= X.ShiftMask
+        self._down[code] = super()._event_to_key(display, SimpleNamespace(detail=code, state=state))
+        return self._down[code]
 
 
 class _Mouse(_Dated, mouse.Listener):
@@ -58,8 +79,8 @@ class _Mouse(_Dated, mouse.Listener):
 
 class X11Source:
     """Calls what it is given, from threads of its own, until it is closed: the keyboard's and the mouse's callbacks as
-    pynput has them, those of keys, buttons and the wheel with the time (`time.monotonic_ns`) before the rest, and
-    `on_look(dx, dy)` with the mouse's own motion. `UserError` when the display lacks an extension.
+    pynput has them, with the time (`time.monotonic_ns`) before the rest, and `on_look(t_ns, dx, dy)` with the mouse's
+    own motion. `UserError` when the display lacks an extension.
     """
 
     def __init__(
@@ -69,16 +90,15 @@ class X11Source:
         on_release: Callable[[int, Any], None],
         on_click: Callable[..., None],
         on_scroll: Callable[..., None],
-        on_move: Callable[[int, int], None] | None = None,
-        on_look: Callable[[float, float], None] | None = None,
+        on_move: Callable[[int, int, int], None] | None = None,
+        on_look: Callable[[int, float, float], None] | None = None,
     ) -> None:
-        self._names: dict[str, str] = {}
-        self._keyboard_map = connect()
-        if not self._keyboard_map.has_extension("RECORD"):
-            self._keyboard_map.close()
+        self._connection = connect()
+        if not self._connection.has_extension("RECORD"):
+            self._connection.close()
             raise UserError("the keys cannot be listened to: this display lacks the RECORD extension of X11")
-        moved = {"on_move": on_move} if on_move is not None else {}
-        clock = ServerClock(self._keyboard_map)
+        moved = {"on_move": lambda x, y: on_move(pointer.t_ns, x, y)} if on_move is not None else {}
+        clock = ServerClock(self._connection)
         keys = _Keyboard(
             clock,
             on_press=lambda key: on_press(keys.t_ns, key),
@@ -91,21 +111,14 @@ class X11Source:
             **moved,
         )
         self._listeners = (keys, pointer)
-        self._raw = RawMouse(on_look) if on_look is not None else None
+        self._raw = RawMouse(lambda stamp, *by: on_look(clock.moment_ns(stamp), *by)) if on_look is not None else None
         for listener in self._listeners:
             listener.start()
             listener.wait()
 
     def plain(self, key: keyboard.KeyCode) -> str:
-        """What `key` types without shift ("1" for "!")."""
-        char = key.char
-        if char not in self._names:
-            keysym = XK.string_to_keysym(char) or ord(char)
-            code = self._keyboard_map.keysym_to_keycode(keysym)
-            plain = self._keyboard_map.keycode_to_keysym(code, 0) if code else X.NoSymbol
-            name = XK.keysym_to_string(plain) if plain else None
-            self._names[char] = name if name and len(name) == 1 and name.isprintable() else char.lower()
-        return self._names[char]
+        """The name of a key with a character."""
+        return key.char.lower()
 
     def close(self) -> None:
         for listener in self._listeners:
@@ -115,4 +128,4 @@ class X11Source:
         for listener in self._listeners:
             listener.join(2)
         with suppress(*LOST):  # the display went first
-            self._keyboard_map.close()
+            self._connection.close()

@@ -23,6 +23,10 @@ class OffScreen(UserError):
     """A part of the game's window lies off the screen: there is no picture of it."""
 
 
+class DisplayEnded(WindowGone):
+    """The display ended, and the window with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A top-level window. `x`, `y`, `width`, `height`: its picture on the screen in pixels, without decorations."""
@@ -89,7 +93,7 @@ class Desktop(Protocol):
         """Whether `window` still exists."""
 
     def watch_focus(self, window: Window) -> Focus:
-        """Tells from now on whether the keyboard goes to `window`."""
+        """Tells from now on whether the keyboard and the mouse go to `window`."""
 
     def watch_cover(self, window: Window) -> Cover:
         """Tells from now on where `window` lies and what covers it."""
@@ -101,8 +105,16 @@ class Desktop(Protocol):
 class Focus(Protocol):
     """Cheap enough to be asked for every key. Safe to call from several threads."""
 
+    since_ns: int
+    """When the keyboard came to the window, as of the last `has` (`time.monotonic_ns`): what was done before that was
+    done elsewhere."""
+
     def has(self) -> bool:
-        """Whether what is typed now goes to the window. `UserError` when the display ended."""
+        """Whether what is typed now goes to the window. `DisplayEnded` when the display did."""
+
+    def over(self, t_ns: int, x: int, y: int) -> bool:
+        """Whether the mouse, at this place on the screen at `t_ns`, was in the window or in a menu of its program, with
+        nothing lying between. `DisplayEnded` when the display did."""
 
     def close(self) -> None:
         """Ends the watch."""

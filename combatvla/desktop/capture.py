@@ -10,7 +10,7 @@ import mss
 import numpy as np
 from mss.exception import ScreenShotError
 
-from combatvla.desktop.base import Desktop, OffScreen, View, Window, WindowGone, open_desktop
+from combatvla.desktop.base import Desktop, OffScreen, View, Window, open_desktop
 from combatvla.errors import UserError
 from combatvla.policy.base import Frame
 
@@ -91,8 +91,7 @@ class WindowCapture:
                 self._close_screen()
                 return self._shoot(window)
         except (ScreenShotError, OSError) as error:
-            if not self._desktop.alive(window):
-                raise WindowGone(f"the window {window.title!r} was closed: start the game again") from error
+            self._desktop.geometry(window)  # tells of a window that was closed
             raise UserError(f"the window {window.title!r} cannot be captured ({error})") from error
 
     def _shoot(self, window: Window) -> tuple[np.ndarray, int]:

@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from Xlib import X
-from Xlib.ext import res
 
 from combatvla.desktop.base import Box, View, Window
-from combatvla.desktop.x11 import GONE, LOST, connect, gone_as_user_error, read_title
+from combatvla.desktop.x11 import GONE, LOST, connect, gone_as_user_error, program_of, read_title
 
 LINGER_S = 0.5
 _CHANGES = (X.MapNotify, X.UnmapNotify, X.ConfigureNotify, X.ReparentNotify, X.CirculateNotify, X.DestroyNotify)
@@ -33,7 +32,6 @@ class X11Cover:
         self._root.change_attributes(event_mask=X.SubstructureNotifyMask)
         self._target = self._x.create_resource_object("window", window.id)
         self._listened: set[int] = set()
-        self._processes = self._x.has_extension("X-Resource")
         self._of_client = ~self._x.display.info.resource_id_mask
         self._compositor = self._x.get_atom(f"_NET_WM_CM_S{self._x.get_default_screen()}")
         self._view: View | None = None
@@ -131,18 +129,9 @@ class X11Cover:
         top, bottom = max(0, y), min(window.height, y + shape.height + borders)
         if left >= right or top >= bottom:
             return None
-        if kind.override_redirect and self._program(other.id) == self._program(self._target.id):
+        if kind.override_redirect and program_of(self._x, other.id) == program_of(self._x, self._target.id):
             return None  # its own menu
         return left, top, right, bottom
-
-    def _program(self, id_: int) -> tuple[str, int]:
-        """The process that made a window, as the server knows it, else its connection."""
-        if self._processes:
-            asked = [{"client": id_, "mask": res.LocalClientPIDMask}]
-            for answer in self._x.res_query_client_ids(asked).ids:
-                if len(answer.value):
-                    return "process", int(answer.value[0])
-        return "connection", id_ & self._of_client
 
     def _title(self, other) -> str:
         """Its title, or that of what is in the frame."""

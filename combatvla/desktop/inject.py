@@ -1,9 +1,10 @@
 """Input into one window, guarded: only a profile's keys, only while that window has the focus, never left held.
 
 The guard lives here, at the lowest level, so that no caller can get round it. One thread owns the connection to the X
-server and does everything: it checks the focus before each press, hears of a lost focus or a closed window from the
-server within about a millisecond and lets go at once, and cannot be interrupted by a signal halfway through a request
-(Python runs signal handlers in the main thread). A watchdog process lets go after `kill -9`.
+server and does everything: it checks the focus before each press, hears of a lost focus, a closed window or a keyboard
+that another program has grabbed (a screen lock) from the server within about a millisecond and lets go at once, and
+cannot be interrupted by a signal halfway through a request (Python runs signal handlers in the main thread). A watchdog
+process lets go after `kill -9`, and when this process stands still.
 
 Between the last question about the focus and the press lie some ten microseconds. Grabbing the server would close that
 gap, but a program stopped (Ctrl-Z) while it holds the grab would freeze the whole screen.
@@ -16,19 +17,24 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 
-from Xlib import X, Xatom
+from Xlib import X
 from Xlib.ext import xtest
 
 from combatvla.actions import Action
 from combatvla.desktop import watchdog
-from combatvla.desktop.base import Desktop, Window, WindowGone
-from combatvla.desktop.x11 import BUTTONS, GONE, LOST, connect, key_code
+from combatvla.desktop.base import Desktop, DisplayEnded, Window, WindowGone
+from combatvla.desktop.focus import X11Focus
+from combatvla.desktop.x11 import BUTTONS, GONE, LOST, connect, gone_as_user_error, key_code
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
+
+STILL_S = 0.7 * watchdog.STILL_S
+"""After a standstill of so long, the watchdog may have let go of everything."""
 
 
 class GuardedInjector:
@@ -44,20 +50,21 @@ class GuardedInjector:
         self.held: frozenset[Action] = frozenset()
         self._x = connect()
         try:
-            self._codes = {a: key_code(self._x, k) for a, k in profile.keys.items() if k not in BUTTONS}
+            with gone_as_user_error(window.title):
+                self._codes = {a: key_code(self._x, k) for a, k in profile.keys.items() if k not in BUTTONS}
+                self._focus = X11Focus(window, self._x, wary=True)
         except UserError:
             self._x.close()
             raise
         self._buttons = {a: BUTTONS[k] for a, k in profile.keys.items() if k in BUTTONS}
         self._root = self._x.screen().root
         self._target = self._x.create_resource_object("window", window.id)
-        self._net_active = self._x.get_atom("_NET_ACTIVE_WINDOW")
-        self._inside: dict[int, bool] = {}
         self._failure: UserError | None = None
         self._jobs: SimpleQueue[tuple[Callable[[], object], _Answer]] = SimpleQueue()
         self._wake_read, self._wake_write = os.pipe()
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may call in the middle of a call
+        self._beaten = time.monotonic()
         self._watchdog = watchdog.start(self._codes.values(), self._buttons.values()) if armed else None
         self._thread = threading.Thread(target=self._run, name="injector", daemon=True)
         self._thread.start()
@@ -73,8 +80,9 @@ class GuardedInjector:
         """Holds exactly the inputs of `actions` and releases the others; sends only the difference, and has been
         carried out by the server when it returns.
 
-        False when the window is without the focus: then nothing is held and nothing was sent. Raises `WindowGone` when
-        it was closed, `UserError` when the watchdog was killed.
+        False when the window is without the focus, or another program has grabbed the keyboard (for buttons: the
+        pointer): then nothing is held and nothing was sent. Raises `WindowGone` when it was closed, `UserError` when
+        the watchdog was killed.
         """
         wanted = frozenset(a for a in actions if a in self._codes or a in self._buttons)
         return bool(self._ask(lambda: self._set(wanted)))
@@ -83,9 +91,12 @@ class GuardedInjector:
         """Lets go of everything held here, and of the profile's keys that another injector left held."""
         self._ask(self._release)
 
-    def has_focus(self) -> bool:
-        """Whether input would be sent now."""
-        return bool(self._ask(self._focused))
+    def stop_process(self) -> None:
+        """Lets go of everything and stops this process, as SIGTSTP does by default; returns when it goes on."""
+        with suppress(UserError):  # the display ended: nothing is held
+            if self._ask(self._release_and_stop):
+                return
+        os.kill(os.getpid(), signal.SIGTSTP)
 
     def close(self) -> None:
         """Lets go of everything and ends. May be called again; other calls then do nothing. Raises no `UserError`."""
@@ -134,7 +145,9 @@ class GuardedInjector:
         fd = self._x.fileno()
         while True:
             # A lost connection's socket is closed; what is left to do then is to answer with the failure.
-            ready = select.select([self._wake_read, fd] if self._failure is None else [self._wake_read], [], [])[0]
+            heard = [self._wake_read, fd] if self._failure is None else [self._wake_read]
+            ready = select.select(heard, [], [], watchdog.BEAT_S)[0]
+            self._beat()
             if self._wake_read in ready and not os.read(self._wake_read, 1):
                 return
             if fd in ready:
@@ -146,6 +159,17 @@ class GuardedInjector:
             answer.put(*self._guarded(job))
             if self._failure is None:
                 self._guarded(self._heed_events)  # events that came in together with a reply
+
+    def _beat(self) -> None:
+        """Gives the watchdog its sign of life; lets go after a standstill, so that what it released is pressed anew."""
+        now = time.monotonic()
+        still_s = now - self._beaten
+        if still_s > STILL_S:
+            self._guarded(self._drop)
+        if still_s > watchdog.BEAT_S / 2:
+            self._beaten = now
+            if self._watchdog is not None:
+                watchdog.beat(self._watchdog)
 
     def _guarded(self, job: Callable[[], object]) -> tuple[object, Exception | None]:
         if self._failure is not None:
@@ -160,15 +184,13 @@ class GuardedInjector:
                 self._failure = error
             return None, error
         except LOST as problem:
-            self._failure = WindowGone(f"the display of the window {self.window.title!r} ended ({problem})")
+            self._failure = DisplayEnded(f"the display of the window {self.window.title!r} ended ({problem})")
             self.held = frozenset()
             return None, self._failure
         except Exception as error:  # the caller's to see; this thread must live on to let go of the keys
             return None, error
 
     def _begin(self) -> None:
-        self._root.change_attributes(event_mask=X.PropertyChangeMask)
-        self._target.change_attributes(event_mask=X.FocusChangeMask | X.StructureNotifyMask)
         self._target.get_geometry()
         self._release()  # what a crashed predecessor left held
 
@@ -210,6 +232,13 @@ class GuardedInjector:
         if self.armed:
             watchdog.release(self._x, self._codes.values(), self._buttons.values())
 
+    def _release_and_stop(self) -> bool:
+        with suppress(LOST):  # the next job tells of it
+            self._release()
+        # To this very thread: sent to the process, it might go on for a moment, and press what another thread asks for.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
+        return True
+
     def _send(self, action: Action, *, down: bool) -> None:
         if not self.armed:
             return
@@ -220,55 +249,28 @@ class GuardedInjector:
 
     def _heed_events(self) -> None:
         """Lets go when the focus went elsewhere. The window's end arrives here too."""
-        while self._x.pending_events():  # again, as the question about the focus may bring further events with it
-            heard = False
-            while self._x.pending_events():
-                event = self._x.next_event()
-                heard |= event.type in (X.FocusOut, X.UnmapNotify, X.DestroyNotify) or (
-                    event.type == X.PropertyNotify and event.atom == self._net_active
-                )
-            if heard and self.held and not self._focused():
+        while self._x.pending_events():  # again, as letting go may bring further events with it
+            if not self._focus.told():
                 self._drop()
 
     def _focused(self) -> bool:
-        """Both the window manager's word and the server's: the window is active, and keys go to it or a child of it."""
-        active = self._root.get_full_property(self._net_active, Xatom.WINDOW)
-        if active is not None and len(active.value) and active.value[0] == self._target.id:
-            focus = self._x.get_input_focus().focus
-            id_ = focus if isinstance(focus, int) else focus.id
-            if id_ not in self._inside:  # `None` and `PointerRoot` are the numbers 0 and 1: inside nothing
-                with suppress(*GONE):  # a menu, say, that closed just now: it is not our window that is gone
-                    self._inside[id_] = id_ > 1 and self._target.id in self._path(id_)
-            if self._inside.get(id_):
-                return True
+        self._x.sync()  # what the server has to tell comes with its answer
+        if self._focus.told():
+            return True
         self._target.get_geometry()  # tells a closed window from one without the focus
         return False
 
     def _pointer_inside(self) -> bool:
-        """Whether the pointer is over the window, nothing lying between; puts it into the middle when it is not."""
-        if self._over() or not self.armed:
+        """Whether a button goes to the window; puts the pointer into its middle when it is elsewhere."""
+        if self._focus.told_of_pointer() or not self.armed:
             return True
+        if self._focus.pointer_is_grabbed():  # by a menu, say: there the pointer is not ours to move
+            return False
         shape = self._target.get_geometry()
         at = self._root.translate_coords(self._target, shape.width // 2, shape.height // 2)
         xtest.fake_input(self._x, X.MotionNotify, 0, x=at.x, y=at.y)
         self._x.sync()
-        return self._over()
-
-    def _over(self) -> bool:
-        shape, at = self._target.get_geometry(), self._target.query_pointer()
-        if not (0 <= at.win_x < shape.width and 0 <= at.win_y < shape.height):
-            return False
-        top = self._root.query_pointer().child
-        return not isinstance(top, int) and top.id == self._path(self._target.id)[-1]
-
-    def _path(self, id_: int) -> list[int]:
-        """The window and its ancestors, up to the one below the root (a window manager's frame)."""
-        path = [id_]
-        while True:
-            parent = self._x.create_resource_object("window", path[-1]).query_tree().parent
-            if isinstance(parent, int) or parent.id == self._root.id:
-                return path
-            path.append(parent.id)
+        return self._focus.told_of_pointer()
 
 
 def _ordered(actions: frozenset[Action]) -> list[Action]:
@@ -294,16 +296,22 @@ class _Answer:
 @contextmanager
 def release_on_exit(injector: GuardedInjector) -> Iterator[GuardedInjector]:
     """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP, which become a clean
-    `SystemExit(128 + number)` of the main thread. Handlers are set in the main thread only, and put back after; what
-    is ignored (`nohup`) stays so."""
+    `SystemExit(128 + number)` of the main thread. Before Ctrl-Z (SIGTSTP) stops the process, it lets go of everything.
+    Handlers are set in the main thread only, and put back after; what is ignored (`nohup`) stays so."""
     before: dict[int, object] = {}
 
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
+    def rest(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        injector.stop_process()
+        signal.signal(number, rest)
+
     if threading.current_thread() is threading.main_thread():
-        heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, leave) for number in heeded}
+        handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGTSTP: rest}
+        heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, handlers[number]) for number in heeded}
     atexit.register(injector.close)
     try:
         yield injector

@@ -100,7 +100,7 @@ class PortableDesktop:
         return self._system.exists(window.id)
 
     def watch_focus(self, window: Window) -> Focus:
-        return _Focus(self._system, window)
+        return _Focus(self, self._system, window)
 
     def watch_cover(self, window: Window) -> Cover:
         return _Cover(self, self._system, window)
@@ -110,11 +110,23 @@ class PortableDesktop:
 
 
 class _Focus:
-    def __init__(self, system: System, window: Window) -> None:
-        self._system, self._id = system, window.id
+    def __init__(self, desktop: PortableDesktop, system: System, window: Window) -> None:
+        self._desktop, self._system, self._window = desktop, system, window
+        self._had = True
+        self.since_ns = time.monotonic_ns()
 
     def has(self) -> bool:
-        return self._system.focused() == self._id
+        has = self._system.focused() == self._window.id
+        if has and not self._had:
+            self.since_ns = time.monotonic_ns()  # or before: nobody tells
+        self._had = has
+        return has
+
+    def over(self, t_ns: int, x: int, y: int) -> bool:
+        view = view_of(self._system.stack(), self._desktop.geometry(self._window))
+        x, y = x - view.window.x, y - view.window.y
+        covered = any(left <= x < right and top <= y < bottom for left, top, right, bottom in view.covered)
+        return 0 <= x < view.window.width and 0 <= y < view.window.height and not covered
 
     def close(self) -> None:
         pass

@@ -1,8 +1,9 @@
-"""Lets go of the keys when the process that holds them is killed.
+"""Lets go of the keys when the process that holds them is killed, or stands still.
 
-A key pressed by XTest stays down on the server after `kill -9` of its presser. This process is started beside an armed
-injector, in a session of its own (so that Ctrl-C and a killed process group pass it by), and waits for the end of its
-standard input or of the injector's process; then it releases the given keys and buttons, and ends. `q` on standard
+A key pressed by XTest stays down on the server after `kill -9` of its presser, and while that is stopped. This process
+is started beside an armed injector, in a session of its own (so that Ctrl-C and a killed process group pass it by), and
+waits for the end of its standard input or of the injector's process; then it releases the given keys and buttons, and
+ends. It releases them too when nothing has come on standard input for `STILL_S`, and goes on to watch. `q` on standard
 input means that the injector released them itself.
 """
 
@@ -13,13 +14,17 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from Xlib import X, display, error
 from Xlib.ext import xtest
 
 READY = b"ready\n"
 START_TIMEOUT_S = 15
+BEAT_S = 0.2
+"""The injector gives a sign of life about this often."""
+STILL_S = 1.0
+"""Without one for so long, its process stands still: stopped, or swapped out."""
 
 
 def release(connection: display.Display, codes: Iterable[int], buttons: Iterable[int]) -> None:
@@ -49,7 +54,16 @@ def start(codes: Iterable[int], buttons: Iterable[int]) -> subprocess.Popen:
         from combatvla.errors import UserError
 
         raise UserError("the watchdog that frees the keys after a crash did not start, so no input is sent: try again")
+    os.set_blocking(process.stdin.fileno(), False)  # should the watchdog itself stand still
     return process
+
+
+def beat(process: subprocess.Popen) -> None:
+    """The sign of life."""
+    try:
+        os.write(process.stdin.fileno(), b".")
+    except OSError:
+        pass  # it was killed, which the injector finds out before it next presses anything, or stands still
 
 
 def stop(process: subprocess.Popen, *, released: bool) -> None:
@@ -77,14 +91,28 @@ def _watch(parent: int, codes: list[int], buttons: list[int]) -> None:
         pass  # a kernel without process handles: the pipe alone
     sys.stdout.buffer.write(READY)
     sys.stdout.flush()
-    if watched:
-        ended = select.select(watched, [], [])[0]
-        if watched[0] in ended and os.read(watched[0], 1) == b"q":
-            return
     try:
-        release(connection, codes, buttons)
+        if not _until_the_end(watched, lambda: release(connection, codes, buttons)):
+            release(connection, codes, buttons)
     except (error.ConnectionClosedError, OSError):
         pass  # the display went first, and the keys with it
+
+
+def _until_the_end(watched: list[int], let_go: Callable[[], None]) -> bool:
+    """Waits for the end of the first of `watched` or of any other; calls `let_go` once for each standstill. Whether
+    the injector has released everything itself."""
+    alive = True
+    while watched:
+        ready = select.select(watched, [], [], STILL_S if alive else None)[0]
+        said = os.read(watched[0], 4096) if watched[0] in ready else b""
+        if b"q" in said:
+            return True
+        if ready and not said:
+            break
+        alive = bool(ready)
+        if not alive:
+            let_go()
+    return False
 
 
 def _numbers(text: str) -> list[int]:

@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from Xlib import XK, X, Xatom, display, error
+from Xlib.ext import res
 from Xlib.protocol import event
 
-from combatvla.desktop.base import Cover, Focus, Window, WindowGone
+from combatvla.desktop.base import Cover, DisplayEnded, Focus, Window, WindowGone
 from combatvla.desktop.choose import find_window
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
@@ -62,7 +63,7 @@ def gone_as_user_error(title: str) -> Iterator[None]:
     except GONE as problem:
         raise WindowGone(f"the window {title!r} was closed: start the game again") from problem
     except LOST as problem:
-        raise WindowGone(f"the display of the window {title!r} ended: start the game again") from problem
+        raise DisplayEnded(f"the display of the window {title!r} ended: start the game again") from problem
 
 
 def key_code(connection: display.Display, key: str) -> int:
@@ -96,6 +97,16 @@ def read_title(window) -> str:
         if found is not None and found.value:
             return found.value.decode("utf-8", "replace") if isinstance(found.value, bytes) else str(found.value)
     return ""
+
+
+def program_of(connection: display.Display, id_: int) -> tuple[str, int]:
+    """The process that made a window, as the server knows it, else its connection."""
+    if connection.has_extension("X-Resource"):
+        asked = [{"client": id_, "mask": res.LocalClientPIDMask}]
+        for answer in connection.res_query_client_ids(asked).ids:
+            if len(answer.value):
+                return "process", int(answer.value[0])
+    return "connection", id_ & ~connection.display.info.resource_id_mask
 
 
 class X11Desktop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 from Xlib import X, Xatom, Xutil
@@ -220,5 +221,40 @@ def test_a_game_that_grabs_the_keyboard_itself_has_it(desktop, arena, display):
     assert game.grab_keyboard(False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime) == X.GrabSuccess
     x.sync()
     assert focus.has()
+    focus.close()
+    x.close()
+
+
+def test_where_the_mouse_is(desktop, arena, probe):
+    """In the window, or in a menu of its program, which is a window of its own; not where another program's lies."""
+    x = connect()
+    game = x.screen().root.create_window(100, 100, 300, 200, 0, x.screen().root_depth)
+    game.change_property(x.get_atom("_NET_WM_NAME"), x.get_atom("UTF8_STRING"), 8, b"with a menu")
+    game.map()
+    x.sync()
+    window = desktop.find_window(arena.model_copy(update={"title": "with a menu"}), wait_s=5)
+    until(lambda: desktop.activate(window))
+    lies = desktop.geometry(window)
+    focus = X11Focus(window)
+
+    def over(right: int, down: int) -> bool:
+        x.screen().root.warp_pointer(lies.x + right, lies.y + down)
+        x.sync()
+        return focus.over(time.monotonic_ns() + 5_000_000, lies.x + right, lies.y + down)
+
+    assert over(10, 10) and over(150, 10) and not over(310, 10)
+    menu = popup(x, lies.x + 140, lies.y, 50, 50)
+    assert over(150, 10)
+    probe("note", 50, 50, lies.x + 140, lies.y, "unmanaged")
+    assert over(10, 10) and not over(150, 10)
+    menu.destroy()
+    other = connect()
+    how = (False, 0, X.GrabModeAsync, X.GrabModeAsync, X.NONE, X.NONE, X.CurrentTime)
+    assert other.screen().root.grab_pointer(*how) == X.GrabSuccess
+    other.sync()
+    time.sleep(0.01)
+    assert not over(10, 10), "another program holds it"
+    other.close()
+    until(lambda: over(10, 10))
     focus.close()
     x.close()

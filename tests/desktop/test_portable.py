@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 
 import pytest
 
@@ -74,6 +75,26 @@ def test_what_lies_above_covers_but_for_its_own_menu(system, arena):
     system.stacked = system.stacked[:1]
     with pytest.raises(WindowGone):
         cover.look()
+
+
+def test_a_click_in_the_game_or_its_menu(system, arena):
+    desktop = PortableDesktop(system)
+    focus = desktop.watch_focus(desktop.find_window(arena))
+    assert focus.over(0, 110, 140) and focus.over(0, 115, 115) and focus.over(0, 249, 160)
+    assert not focus.over(0, 251, 160), "a chat above it"
+    assert not focus.over(0, 110, 90) and not focus.over(0, 110, 251), "its title bar, and below"
+
+
+def test_what_was_done_before_the_focus_came(system, arena):
+    desktop = PortableDesktop(system)
+    system.has_focus = 2
+    focus = desktop.watch_focus(desktop.find_window(arena))
+    opened = time.monotonic_ns()
+    assert focus.has() and focus.since_ns <= opened
+    system.has_focus = 4
+    assert not focus.has()
+    system.has_focus = 2
+    assert focus.has() and opened < focus.since_ns <= time.monotonic_ns()
 
 
 def test_a_click_means_the_uppermost_window_there(system):

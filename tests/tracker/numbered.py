@@ -14,7 +14,13 @@ BITS = 10
 FIRST, SECOND = (321, 181), (480, 270)
 """The sizes of the two videos; sides are odd in one."""
 PAUSE_MS = 5000
-PRESSES = {"w": [(100, 612), (2100, 2600)], "space": [(1005, 1011)], "mouse_left": [(7500, 7700)], "f7": [(900, 1000)]}
+PRESSES = {
+    "w": [(100, 612), (2100, 2600)],
+    "space": [(1005, 1011)],
+    "mouse_left": [(7500, 7700)],
+    "f7": [(900, 1000)],
+    "mouse_8": [(300, 420)],
+}
 """In milliseconds. The space bar is tapped between two pictures."""
 
 

@@ -144,6 +144,20 @@ def test_a_click_beside_the_window_is_no_click_in_the_game(desktop, arena, game,
     assert_no_secret(tmp_path / "s")
 
 
+def test_a_click_on_a_window_above_is_no_click_in_the_game(desktop, arena, game, probe, xtest, tmp_path):
+    probe("note", 100, 50, 60, 60, "unmanaged")
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    for x, button in ((100, 2), (100, 4), (20, 1)):
+        xtest(X.MotionNotify, 0, x=x, y=90)
+        xtest(X.ButtonPress, button)
+        xtest(X.ButtonRelease, button)
+    until(lambda: recorder.status.events == 2)
+    recorder.stop()
+    recorder.wait()
+    assert [(e.key, e.down) for e in Session(tmp_path / "s").events] == [("mouse_left", True), ("mouse_left", False)]
+    assert_no_secret(tmp_path / "s")
+
+
 def red(pixels: np.ndarray) -> bool:
     """Whether any pixel is of the other window's colour; the game is grey, and what is covered black."""
     return bool(((pixels[..., 0] > 110) & (pixels[..., 1] < 90)).any())

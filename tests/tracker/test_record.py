@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 import yaml
 from Xlib import XK, X
+from Xlib.ext.xtest import fake_input
 
 from combatvla.actions import Action
+from combatvla.desktop import open_desktop
+from combatvla.desktop.display import own_display
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect
 from combatvla.errors import UserError
+from tests.conftest import ProbeWindow
 from tests.helpers import start_command, until
 from tracker.align import stretches
 from tracker.check import check
@@ -106,6 +110,25 @@ def test_the_game_closes(desktop, arena, game, tmp_path):
     assert len(list(Session(tmp_path / "s").pictures())) >= 10
 
 
+def test_the_display_ends(display, arena, tmp_path):
+    with own_display(640, 480):
+        probe, desktop, keys = (
+            ProbeWindow("CombatVLA Arena – probe", 320, 180, 0, 0, "flicker"),
+            open_desktop(),
+            connect(),
+        )
+        probe.find(desktop, arena)
+        command = recording("--out", str(tmp_path / "s"))
+        wait_for_frames(tmp_path / "s", 10)
+        fake_input(keys, X.KeyPress, 25)  # w
+        keys.sync()
+        until(lambda: b'"w"' in (tmp_path / "s" / "events.jsonl").read_bytes())
+    probe.process.communicate()
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == 0 and "the display ended: " in said and "Traceback" not in said, said
+    assert [(e.key, e.down) for e in Session(tmp_path / "s").events] == [("w", True), ("w", False)]
+
+
 def test_a_window_that_changes_its_size(desktop, arena, game, tmp_path):
     recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
     wait_for_frames(tmp_path / "s", 8)
@@ -144,6 +167,19 @@ def test_the_mouse_is_recorded_where_the_pointer_cannot_go(desktop, arena, game,
     # (the first motion, to a place, counts too)
     assert -2000 <= sum(e.dy for e in motions if isinstance(e, LookRow)) <= -1900
     assert [(e.dx, e.dy) for e in session.others if isinstance(e, ScrollRow)] == [(0, 1), (0, -1), (0, -1)]
+
+
+def test_clicks_that_a_window_manager_looks_at_first(desktop, arena, game, xtest, click_to_focus, tmp_path):
+    """It grabs the pointer for a moment, and lets them go on to the game."""
+    recorder = Recorder(desktop, game[1], arena, tmp_path / "s")
+    xtest(X.MotionNotify, 0, x=50, y=60)
+    for _ in range(10):
+        xtest(X.ButtonPress, 1)
+        xtest(X.ButtonRelease, 1)
+    until(lambda: recorder.status.events == 20)
+    recorder.stop()
+    recorder.wait()
+    assert click_to_focus() == 10
 
 
 def test_no_motion_is_recorded_while_another_window_has_the_focus(desktop, arena, game, probe, xtest, tmp_path):

@@ -104,8 +104,8 @@ def test_a_session_is_described(numbered):
     (gap,) = page["gaps"]
     assert (gap["begin"], gap["end"]) == (taken[44], taken[45]) and "nobody played" in gap["why"]
     lanes = {lane["key"]: lane for lane in page["lanes"]}
-    assert list(lanes) == ["w", "space", "mouse_left", "f7"], "the profile's keys in its order, then the others"
-    assert [lanes[key]["name"] for key in lanes] == ["move forward", "dodge", "light attack", ""]
+    assert list(lanes) == ["w", "space", "mouse_left", "f7", "mouse_8"], "the profile's keys in its order, then others"
+    assert [lanes[key]["name"] for key in lanes] == ["move forward", "dodge", "light attack", "", ""]
     assert {key: lane["spans"] for key, lane in lanes.items()} == {
         key: [float(t) for span in spans for t in span] for key, spans in PRESSES.items()
     }
@@ -477,7 +477,7 @@ def test_several_sessions_are_listed(session, tmp_path):
         client = Client(server)
         assert b"list.js" in client.ask("")[2] and json.loads(client.ask("list.json")[2]) == {"count": 2}
         card = json.loads(client.ask("0/card.json")[2])
-        assert card["title"] == "s" and card["presses"] == 5 and card["error"] == ""
+        assert card["title"] == "s" and card["presses"] == 6 and card["error"] == ""
         assert "the session is not whole" in json.loads(client.ask("1/card.json")[2])["error"]
         assert json.loads(client.ask("0/show.json")[2])["several"] is True
         server.shutdown()

@@ -421,7 +421,7 @@ def test_several_sessions_and_a_broken_one(view, whole, tmp_path, chromium):
     broken = Path(shutil.copytree(whole[0], tmp_path / "broken"))
     (broken / "session.json").write_text("{")
     page = view(whole[0], broken, path="")
-    assert "cannot be read" in page.text("div.card") and "5 presses" in page.text("a.card")
+    assert "cannot be read" in page.text("div.card") and "6 presses" in page.text("a.card")
     page.find("a.card").click()
     until(lambda: page.js("return document.body.classList.contains('ready')"))
     assert page.text("#title") == "s"

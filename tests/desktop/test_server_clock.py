@@ -6,13 +6,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from Xlib import XK, X
 
+from combatvla.desktop import server_clock
+from combatvla.desktop.server_clock import LONGEST_MS, MS, ServerClock
 from combatvla.desktop.x11 import connect
-from tests.helpers import until
-from tracker import server_clock
-from tracker.rows import EventRow
-from tracker.server_clock import LONGEST_MS, MS, ServerClock
 
 
 @pytest.fixture
@@ -50,27 +47,3 @@ def test_a_moment_is_told_to_a_millisecond_also_where_the_count_begins_anew(monk
     assert happened <= clock.moment_ns((now_ms - late_ms) % 2**32) <= min(now, happened + MS)
     assert clock.moment_ns((now_ms - LONGEST_MS - 1) % 2**32) == now, "of another clock"
     assert clock.moment_ns((now_ms + 5) % 2**32) == now, "not of the future"
-
-
-def test_an_input_that_is_heard_of_late_is_dated_when_it_happened(desktop, game, xtest, connection):
-    from tracker.listen import InputListener  # wants a display
-
-    told: list[EventRow] = []
-
-    def slow(event: EventRow) -> None:
-        told.append(event)
-        time.sleep(0.4)  # as on a machine that has other things to do
-
-    listener = InputListener(desktop, game[1], slow, motion=False)
-    codes = [connection.keysym_to_keycode(XK.string_to_keysym(key)) for key in "wd"]
-    sent = []
-    for kind in (X.KeyPress, X.KeyRelease):
-        for code in codes:
-            begin = time.monotonic_ns()
-            xtest(kind, code)
-            sent.append((begin, time.monotonic_ns()))
-    until(lambda: len(told) == 4)
-    listener.close()
-    assert [(e.key, e.down) for e in told] == [("w", True), ("d", True), ("w", False), ("d", False)]
-    for event, (begin, end) in zip(told, sent, strict=True):
-        assert begin <= event.t_ns <= end
