@@ -40,6 +40,9 @@ def section(parts: dict[str, dict]) -> str:
             speed = f"{e['export_times_real_time']:.0f}x / {e['lerobot_times_real_time']:.0f}x real time"
             command = f"tracker bench --what export --hours {e['hours']:g} --fps {name[-2:]}"
             row(f"720p{name[-2:]} becomes chat rows / a LeRobot dataset", speed, command)
+    if (e := parts.get("export10")) is not None:
+        memory = f"{e['export_peak_mb']:.0f} / {e['lerobot_peak_mb']:.0f} MiB"
+        row("ten hours of it: the most memory, of all processes together", memory, "tracker bench --what export")
     return "\n".join(lines)
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The numbers of docs/recording.md, which it writes itself: about forty minutes on two idle cores. ViZDoom (`pip install
+# The numbers of docs/recording.md, which it writes itself: about seventy minutes on two idle cores. ViZDoom (`pip install
 # combatvla[bench]`) tells what it received.
 #
 #   runs/recording.sh                # everything
-#   runs/recording.sh bench kill     # only these; the other figures stay as they were
+#   runs/recording.sh bench kill     # only these; the others stay as out/recording has them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
@@ -18,9 +18,10 @@ large() { env -u DISPLAY "$PWD/.venv/bin/combatvla" tracker bench --seconds 60 -
 kill() { env -u DISPLAY "$PWD/.venv/bin/combatvla" tracker drill kill --kills 50 --json | last_line kill; }
 alignment() { env -u DISPLAY "$PWD/.venv/bin/combatvla" tracker drill alignment --actions 10000 --json | last_line alignment; }
 export60() { combatvla tracker bench --what export --hours 0.2 --fps 60 --json | last_line export60; }
+export10() { combatvla tracker bench --what export --hours 10 --json | last_line export10; }
 export30() { combatvla tracker bench --what export --hours 0.2 --fps 30 --json | last_line export30; }
 
-for part in "${@:-bench large kill export30 export60 alignment}"; do
+for part in "${@:-bench large kill export30 export60 alignment export10}"; do
     for each in $part; do "$each"; done
 done
 python runs/recorded.py "$OUT" docs/recording.md

@@ -69,15 +69,21 @@ def in_order(
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits meanwhile, and does not reach processes that are begun meanwhile."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Ctrl-C waits meanwhile, and does not reach processes that are begun meanwhile: those keep the mask."""
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
+    # A thread that blocks nothing may take the signal, whose handler then runs here: so that waits as well.
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _begin(told: Connection) -> None:
