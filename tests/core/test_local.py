@@ -66,7 +66,7 @@ def test_same_tokens_as_masked_generate(policy, pictures):
         decision = policy.decide(frames(pair))
         policy.explain_last()
         ours = list(policy._said)
-        ids = policy._ids
+        ids = torch.tensor([policy.prompt])
         out = policy.model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
@@ -105,8 +105,8 @@ def test_any_number_and_size_of_frames(policy, pictures):
 def test_features_of_seen_frames_are_kept_and_never_mixed_up(policy, pictures):
     policy.reset()
     calls = []
-    vision = policy.net.vision
-    policy.net.vision = lambda x: calls.append(len(x)) or vision(x)
+    vision = policy.engine.see
+    policy.engine.see = lambda x: calls.append(len(x)) or vision(x)
     try:
         sequence = frames(pictures)
         for i in range(3):
@@ -119,7 +119,7 @@ def test_features_of_seen_frames_are_kept_and_never_mixed_up(policy, pictures):
             policy.decide([Frame(pictures[0], 100 + i)])
         assert len(policy._seen) < 20
     finally:
-        del policy.net.vision
+        del policy.engine.see
 
 
 def test_deadline_gives_the_best_plan_so_far(policy, pictures):
