@@ -40,7 +40,8 @@ _KEPT_FRAMES = 8
 
 def load_policy(name_or_path: str | Path, *, device: str | None = None, **options: Any) -> LocalPolicy:
     """The policy in a folder, or `tiny`, the one that ships with the package, with the options of `LocalPolicy`; on the
-    GPU (in bf16) where there is one, unless a `device` is named. `UserError` when it is missing, foreign, damaged, or not of the compact dialect."""
+    GPU (in bf16) where there is one, unless a `device` is named. `UserError` when it is missing, foreign, damaged, or
+    not of the compact dialect."""
     folder = Path(name_or_path)
     if str(name_or_path) == "tiny":
         folder = Path(str(resources.files("combatvla") / "checkpoints" / "tiny"))
@@ -99,6 +100,11 @@ class LocalPolicy:
         self._unread = 0
         """So many of the last tokens said are not in the engine's cache yet."""
         self._ends: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    @property
+    def said(self) -> list[int]:
+        """The token ids of the last decision, and of its explanation once that was asked for."""
+        return list(self._said)
 
     @torch.inference_mode()
     def decide(
