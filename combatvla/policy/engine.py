@@ -1,10 +1,10 @@
-"""The language model's work of a decision, over buffers that stay where they are: see a frame, read the prompt, take a
-step.
+"""The model's work of a decision, over buffers that stay where they are: see a frame, read the prompt, take a step.
 
 Nothing is allocated or built anew from decision to decision but the results of torch's own operations: keys and values
-lie in one `Cache`, whose first slots hold what stands before the pictures and is the same each time; rotary tables and
-masks are made once. On a GPU each of the three is a CUDA graph, so that Python starts one kernel list and not hundreds
-of kernels.
+lie in one `Cache`, rotary tables and masks are made once. What the cache holds already is not read again: what stands
+before the pictures, which is the same each time, and frames that were read ahead. Attention is causal, so all frames of
+the next window but the newest can be read in the idle time before that one comes. On a GPU each kind of work is a CUDA
+graph, so that Python starts one list of kernels and not hundreds of them.
 """
 
 from __future__ import annotations
@@ -26,27 +26,34 @@ class Engine:
         device = model.device
         self._ids = torch.tensor([list(prompt)], device=device)
         is_image = self._ids[0].cpu() == model.config.image_token_id
-        self.frames = int(is_image.sum()) // net.spec.tokens
         self._length, total = len(prompt), len(prompt) + later
-        self._prefix = int(is_image.nonzero()[0]) if is_image.any() else 0
+        begins = (is_image & ~is_image.roll(1)).nonzero().view(-1).tolist()
+        self.frames = len(begins)
+        self._begins = [*begins, self._length]
+        """The slot of each frame's first token; what lies between two of them is read with the first."""
         positions = text_positions(is_image, net.spec)
         positions = torch.cat([positions, (positions.max() + 1 + torch.arange(later)).expand(3, -1)], 1)
         self._cos, self._sin = net.rope(positions[:, None].to(device))
-        self._slots = torch.arange(total, device=device)
-        self._mask = self._slots <= self._slots[:, None]
+        slots = torch.arange(total, device=device)
+        self._mask = slots <= slots[:, None]
         self._cache = Cache(model, total)
         self.at = 0
-        """So many slots of the cache hold tokens."""
+        """So many slots of the cache hold tokens of this decision."""
+        self._ahead: list[torch.Tensor] = []
+        """The frames that the cache holds, from the first on."""
         self._few = model.lm_head.weight[torch.tensor(list(few), device=device)]
+        self._prompt = self._embed(self._ids)
+        self._text(self._prompt[:, : begins[0]], slice(0, begins[0]))
         spec, width = net.spec, model.config.text_config.hidden_size
-        self._prompt = self._embed(self._ids)[:, self._prefix :]
-        self._places = is_image[self._prefix :].nonzero().view(-1).to(device)
-        if self._prefix:
-            self._text(self._embed(self._ids[:, : self._prefix]), slice(0, self._prefix))
         frame = torch.zeros(1, spec.height, spec.width, 3, dtype=torch.uint8, device=device)
         self._see = recorded(net.vision, frame)
-        pictures = torch.zeros(self.frames * spec.tokens, width, dtype=model.dtype, device=device)
-        self._read = recorded(self._prefill, pictures)
+        self._parts = {}
+        for i, j in {(0, self.frames), (self.frames - 1, self.frames), (0, self.frames - 1)}:
+            if i < j:
+                at = slice(self._begins[i], self._begins[j])
+                places = is_image[at].nonzero().view(-1).to(device)
+                seen = torch.zeros((j - i) * spec.tokens, width, dtype=model.dtype, device=device)
+                self._parts[i, j] = recorded(lambda x, at=at, places=places: self._read(x, at, places), seen)
         one = torch.zeros(1, 1, dtype=torch.int64, device=device)
         self._one = recorded(self._step, one, one[0]) if one.is_cuda else None
 
@@ -57,11 +64,18 @@ class Engine:
             return self.net.vision(frames)
         return self._see(frames).clone()
 
-    def read(self, image_tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Begins anew with the pictures of a decision, `[frames * spec.tokens, D]`: what `step` gives, at the end of
-        the prompt."""
-        self.at = self._length
-        return self._read(image_tokens)
+    def read(self, frames: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Reads the prompt with the pictures of a decision, each the `[spec.tokens, D]` that `see` gave, and gives what
+        `step` gives, at its end."""
+        begin = self.frames - 1 if _same(self._ahead[: self.frames - 1], frames[:-1]) else 0
+        self.at, self._ahead = self._length, list(frames)
+        return self._parts[begin, self.frames](torch.cat(list(frames[begin:])))
+
+    def read_ahead(self, frames: Sequence[torch.Tensor]) -> None:
+        """Reads the first frames of the next decision, all but its newest. What this decision read is gone then."""
+        if frames and not _same(self._ahead[: len(frames)], frames):
+            self._parts[0, self.frames - 1](torch.cat(list(frames)))
+        self._ahead = list(frames)
 
     def step(self, tokens: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Adds `tokens`: the last hidden state `[1, D]`, and of it the scores of the `few`, `float32[n]`."""
@@ -73,9 +87,10 @@ class Engine:
             out = self._one(ids[:, i : i + 1], torch.tensor([begin + i]))
         return out
 
-    def _prefill(self, image_tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = self._prompt.index_copy(1, self._places, image_tokens[None].to(self._prompt.dtype))
-        return self._ends(self._text(x, slice(self._prefix, self._length)))
+    def _read(self, image_tokens: torch.Tensor, at: slice, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The prompt's tokens `at` these slots, with pictures at some `places` among them."""
+        x = self._prompt[:, at].index_copy(1, places, image_tokens[None].to(self._prompt.dtype))
+        return self._ends(self._text(x, at))
 
     def _step(self, token: torch.Tensor, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self._ends(self._text(self._embed(token), at))
@@ -89,11 +104,15 @@ class Engine:
             mask = None if at.start == 0 or x.shape[1] == 1 else self._mask[at, : at.stop]
         else:
             mask = self._mask[at]
-        return self.net.text(x, rope, mask, self._cache, at)
+        return self.net.text(x, rope, mask, self._cache, at, last=True)
 
     def _ends(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         last = hidden[:, -1]
         return last, F.linear(last, self._few)[0].float()
+
+
+def _same(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
 
 
 def recorded(work: Callable, *inputs: torch.Tensor) -> Callable:

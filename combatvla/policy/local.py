@@ -4,9 +4,9 @@
     decision = policy.decide([Frame(pixels, time.monotonic_ns())])
     decision.plan, decision.timings_ms, policy.explain_last()
 
-A decision costs one pass over the frames that were not seen before, one over the prompt, and a step for each further
-token that the model has to choose, up to `<TRUNC>`: what the grammar forces is not computed. The explanation comes
-after it, from the same keys and values, and is made only when asked for.
+A decision costs one pass over the frames that were not seen before, one over what was not read ahead of the prompt, and
+a step for each further token that the model has to choose, up to `<TRUNC>`: what the grammar forces is not computed.
+The explanation comes after it, from the same keys and values, and is made only when asked for.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from combatvla.policy.checkpoint import PolicyInfo, load_checkpoint
 from combatvla.policy.engine import Engine
 from combatvla.policy.grammar import Grammar
 from combatvla.policy.net import Net
+from combatvla.policy.ops import fastest
 from combatvla.policy.tokenizer import prefix_ids, question
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class LocalPolicy:
         self.prompt = prefix_ids(self.tokenizer, self.info.system, self.spec.tokens, self.frames_per_decision)
         self.prompt += self.tokenizer(question(self.info.prompt)).input_ids
         with torch.inference_mode():
-            net = Net(self.model, self.spec)
+            net = Net(self.model, self.spec, fastest(self.model))
             self.engine = Engine(net, self.prompt, 2 * MAX_TOKENS, self.grammar.aot)
         self.reset()
         blank = Frame(np.zeros((self.spec.height, self.spec.width, 3), np.uint8), 0)
@@ -96,6 +97,7 @@ class LocalPolicy:
     def reset(self, seed: int | None = None) -> None:
         """Forgets the frames and the last decision; decoding is greedy, so there is no seed to set."""
         self._seen: list[tuple[Frame, torch.Tensor]] = []
+        self._window: list[torch.Tensor] = []
         self._said: list[int] = []
         self._unread = 0
         """So many of the last tokens said are not in the engine's cache yet."""
@@ -126,9 +128,9 @@ class LocalPolicy:
         if new:
             features = self.engine.see(torch.from_numpy(np.stack(prepared)))
             self._seen = (self._seen + list(zip(new, features, strict=True)))[-_KEPT_FRAMES - len(frames) :]
-        image_tokens = torch.cat([self._features(frame) for frame in frames])
+        self._window = [self._features(frame) for frame in frames]
         clock.append(time.perf_counter())
-        self._ends = self.engine.read(image_tokens)
+        self._ends = self.engine.read(self._window)
         clock.append(time.perf_counter())
         finished = self._generate(deadline_ns)
         clock.append(time.perf_counter())
@@ -169,6 +171,14 @@ class LocalPolicy:
                 return None
         text = self.tokenizer.decode([t for t in self._said[start:] if t != self.grammar.end])
         return text.replace(THEN, "; ").strip() or None
+
+    @torch.inference_mode()
+    def rest(self) -> None:
+        """Uses the idle time before the next decision, whose window is expected to begin with this one's later frames:
+        it then has only its newest frame to read. The last decision can be explained no more."""
+        if self._window:
+            self.engine.read_ahead(self._window[1:])
+            self._said, self._unread = [], 0
 
     def _unseen(self, frames: Sequence[Frame]) -> list[Frame]:
         """The different frames among `frames` that have no features yet."""

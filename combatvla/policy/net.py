@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from combatvla.policy.build import single_patches
+from combatvla.policy.ops import Ops
 from combatvla.vision import MERGE, PATCH, FrameSpec
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ class Cache:
 
 
 class Net:
-    """Vision and text towers of `model` as functions of tensors. Holds no parameters of its own."""
+    """Vision and text towers of `model` as functions of tensors; their matrix products are those of `ops`."""
 
-    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, spec: FrameSpec):
-        self.model, self.spec = model, spec
+    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, spec: FrameSpec, ops: Ops | None = None):
+        self.model, self.spec, self.ops = model, spec, ops or Ops()
         config = model.config.vision_config
         rows, cols = spec.grid
         assert (config.patch_size, config.spatial_merge_size) == (PATCH, MERGE), "not the patches of Qwen2.5-VL"
@@ -95,15 +96,16 @@ class Net:
         cos, sin = self.vision_cos.to(x), self.vision_sin.to(x)
         for i, block in enumerate(tower.blocks):
             y = _norm(x, block.norm1)
-            q, k, v = block.attn.qkv(y).view(b, n, 3, self.vision_heads, -1).permute(2, 0, 3, 1, 4)
+            q, k, v = self.ops.linear(block.attn.qkv, y).view(b, n, 3, self.vision_heads, -1).permute(2, 0, 3, 1, 4)
             q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
             y = self._attend(q, k, v, 1 if i in self.full else self.windows)
-            x = x + block.attn.proj(y.transpose(1, 2).reshape(b, n, d))
-            x = x + _mlp(_norm(x, block.norm2), block.mlp)
+            x = self.ops.add(block.attn.proj, y.transpose(1, 2).reshape(b, n, d), x)
+            x = self.ops.mlp(block.mlp, _norm(x, block.norm2), x)
         if self.back is not None:
             x = x[:, self.back]
         merged = _norm(x, tower.merger.ln_q).view(b, self.spec.tokens, -1)
-        return tower.merger.mlp(merged)
+        first, _, second = tower.merger.mlp
+        return self.ops.linear(second, F.gelu(self.ops.linear(first, merged)))
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, windows: int) -> torch.Tensor:
         """Attention of `[B, heads, N, head_dim]` within each of so many windows of one length."""
@@ -134,30 +136,32 @@ class Net:
         mask: torch.Tensor | None = None,
         cache: Cache | None = None,
         at: slice | torch.Tensor | None = None,
+        *,
+        last: bool = False,
     ) -> torch.Tensor:
-        """Last hidden states `[B, T, D]` of embeddings `[B, T, D]`. Causal, unless `mask` (bool, `[B, 1, T, T]`) says
-        what may be attended to. With a `cache` (B = 1) these are the tokens `at` some slots of it, and attend to all
-        before them too; slots that a tensor names need a mask `[1, 1, T, slots]`."""
+        """Last hidden states `[B, T, D]` of embeddings `[B, T, D]`, or `[B, 1, D]` of the `last` token alone. Causal,
+        unless `mask` (bool, `[B, 1, T, T]`) says what may be attended to. With a `cache` (B = 1) these are the tokens
+        `at` some slots of it, and attend to all before them too; slots that a tensor names need a mask `[T, slots]`."""
         text = self.model.model.language_model
         config = text.config
-        groups = config.num_attention_heads // config.num_key_value_heads
-        b, t, _ = x.shape
+        heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+        b, t, width = x.shape[0], x.shape[1], x.shape[2] // heads
         cos, sin = (r.to(x.dtype) for r in rope)
         causal = mask is None and (cache is None or at.start == 0)
         if mask is None and not causal and t > 1:
             mask = torch.arange(at.stop, device=x.device) <= torch.arange(at.start, at.stop, device=x.device)[:, None]
         for i, layer in enumerate(text.layers):
-            attn = layer.self_attn
-            y = _norm(x, layer.input_layernorm)
-            q = attn.q_proj(y).view(b, t, config.num_attention_heads, -1).transpose(1, 2)
-            k = attn.k_proj(y).view(b, t, config.num_key_value_heads, -1).transpose(1, 2)
-            v = attn.v_proj(y).view(b, t, config.num_key_value_heads, -1).transpose(1, 2)
+            y = self.ops.qkv(layer.self_attn, _norm(x, layer.input_layernorm)).view(b, t, -1, width)
+            q, k, v = y.transpose(1, 2).split((heads, kv_heads, kv_heads), 1)
             q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
             if cache is not None:
                 k, v = cache.put(i, k, v, at)
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=groups > 1)
-            x = x + attn.o_proj(y.transpose(1, 2).reshape(b, t, -1))
-            x = x + _mlp(_norm(x, layer.post_attention_layernorm), layer.mlp)
+            if last and i == len(text.layers) - 1 and t > 1:  # nobody asks what the others come to
+                q, x = q[:, :, -1:], x[:, -1:]
+                mask, causal = None if causal else mask[..., -1:, :], False
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=heads > kv_heads)
+            x = self.ops.add(layer.self_attn.o_proj, y.transpose(1, 2).flatten(2), x)
+            x = self.ops.mlp(layer.mlp, _norm(x, layer.post_attention_layernorm), x)
         return _norm(x, text.norm)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -167,10 +171,6 @@ class Net:
 
 def _norm(x: torch.Tensor, norm: torch.nn.Module) -> torch.Tensor:
     return F.rms_norm(x, (x.shape[-1],), norm.weight.to(x.dtype), norm.variance_epsilon)
-
-
-def _mlp(x: torch.Tensor, mlp: torch.nn.Module) -> torch.Tensor:
-    return mlp.down_proj(F.silu(mlp.gate_proj(x)) * mlp.up_proj(x))
 
 
 def text_positions(is_image: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
