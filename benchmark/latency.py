@@ -40,8 +40,8 @@ class Args:
         combatvla bench latency --shape 3b --size 1008x560 --frames 3
 
     Both begin with the pictures as they were captured. "Truncated" stops with the action, "full" goes on to the end of
-    an explanation. The pipelines ask the model five and ten full questions for one action. At the end the policy plays one fight in the Arena's
-    window.
+    an explanation. The pipelines ask the model five and ten full questions for one action. At the end the policy plays
+    one fight in the Arena's window.
     """
 
     policy: str = "tiny"

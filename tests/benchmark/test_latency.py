@@ -27,7 +27,7 @@ def same_as_generate(count: int, frames: int) -> None:
         assert generate(window, decision.tokens, masked=True) == policy.said
         texts.add(decision.text)
         policy.rest()
-    assert len(texts) > count // 40, "it says different things"
+    assert len(texts) > 4, "it says different things"
 
 
 def test_it_decides_as_masked_generate_does():
