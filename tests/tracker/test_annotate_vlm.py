@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 import combatvla
+from combatvla.chat import checked_url
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
 from tests.helpers import start_command, until
@@ -40,7 +41,7 @@ from tests.tracker.model_server import (
 from tracker.align import Alignment, AlignOptions, Sample, samples
 from tracker.annotate.annotator import Dropped
 from tracker.annotate.command import main as explain
-from tracker.annotate.endpoint import Endpoint, checked_url
+from tracker.annotate.endpoint import Endpoint
 from tracker.annotate.vlm import GIVE_UP, VlmAnnotator
 from tracker.export.command import main as export
 from tracker.rows import EventRow, ExplanationRow
