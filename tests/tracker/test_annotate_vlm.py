@@ -25,7 +25,7 @@ from combatvla.chat import checked_url
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
 from tests.helpers import start_command, until
-from tests.tracker.model_server import (
+from tests.model_server import (
     ModelServer,
     answers,
     disconnects,
