@@ -35,8 +35,8 @@ MOST_BYTES = 1 << 16
 """Of an answer: the longest AoT text, and what servers put around it."""
 TOOL_CALL = "<tool_call>"
 _MAX_TOKENS = {"compact": 64, "json": 256}
-_NO_GUIDE = (400, 422, 501)
-"""How servers refuse a parameter that they do not know."""
+_REFUSED = (400, 422, 501)
+"""What servers say to a parameter that they do not take."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class OpenAIPolicy:
         self.frames_per_decision, self.frame_gap_ms = info.frames_per_decision, info.frame_gap_ms
         self.counts = ParseCounts()
         self._url, self._model, self._key, self._limit_ns = url, model, key, limit_ms * 1_000_000
-        self._guide: dict[str, Any] = _guide(info)
+        self._extras = _extras(info)
         self._runner = asyncio.Runner()
         self._client: Client | None = None
         self._quiet_until = 0
@@ -207,16 +207,12 @@ class OpenAIPolicy:
         return picture
 
     def _request(self, pictures: Sequence[str]) -> dict[str, Any]:
-        content = [{"type": "image_url", "image_url": {"url": picture}} for picture in pictures]
+        content: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": picture}} for picture in pictures]
         content.append({"type": "text", "text": self.info.prompt})
-        messages = [{"role": "user", "content": content}]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if self.info.system is not None:
             messages.insert(0, {"role": "system", "content": self.info.system})
-        tokens = _MAX_TOKENS[self.info.dialect]
-        request = {"model": self._model, "messages": messages, "temperature": 0, "max_tokens": tokens}
-        if self.info.order == "action_first":
-            return request | {"stop": [TRUNC]}
-        return request | {"max_tokens": 2 * tokens}
+        return {"model": self._model, "messages": messages}
 
     async def _ask(self, body: dict[str, Any], until_ns: int) -> str:
         """What the server says to `body`. `AskFailed` when that is nothing usable, or not there by `until_ns`."""
@@ -224,12 +220,12 @@ class OpenAIPolicy:
             self._client = Client(self._url, self._key, most_bytes=MOST_BYTES)
         if time.monotonic_ns() < self._quiet_until:
             raise AskFailed("the server asked for a pause")
-        reply = await self._client.post(json.dumps(body | self._guide).encode(), _left_s(until_ns))
-        if self._guide and reply.status in _NO_GUIDE:
-            reply = await self._client.post(json.dumps(body).encode(), _left_s(until_ns))
-            if reply.status == 200:  # it was the guide that this server does not take
-                self._guide = {}
+        for at, extra in enumerate(self._extras):
+            reply = await self._client.post(json.dumps(body | extra).encode(), _left_s(until_ns))
+            if reply.status not in _REFUSED:
+                break
         if reply.status == 200:
+            self._extras = self._extras[at:]  # what it refused is not tried again
             return text_of(reply.body)
         if (pause_s := retry_after(reply.headers)) is not None:
             self._quiet_until = time.monotonic_ns() + int(pause_s * 1e9)
@@ -246,16 +242,21 @@ def _left_s(until_ns: int) -> float:
     return (until_ns - time.monotonic_ns()) / 1e9
 
 
-def _guide(info: PolicyInfo) -> dict[str, Any]:
-    """What holds a server to the grammar, where it takes that: vLLM's word for a regular expression of the compact
-    dialect, and OpenAI's for a JSON schema."""
+def _extras(info: PolicyInfo) -> list[dict[str, Any]]:
+    """What a server is told besides the messages, the best first: what holds it to the grammar (vLLM's word for a
+    regular expression of the compact dialect, OpenAI's for a JSON schema) and to a short and likeliest answer; without
+    the grammar; nothing at all, for models that take none of these words."""
     first = info.order == "action_first"
+    short: dict[str, Any] = {"temperature": 0, "max_tokens": _MAX_TOKENS[info.dialect] * (1 if first else 2)}
+    if first:
+        short["stop"] = [TRUNC]
     if info.dialect == "compact":
         regex = steps_regex() + TRUNC if first else f"(?:{THOUGHT})?{steps_regex()}"
-        return {"structured_outputs": {"regex": regex}}
-    if not first:
-        return {}
-    return {"response_format": {"type": "json_schema", "json_schema": {"name": "plan", "schema": actions_schema()}}}
+        return [short | {"structured_outputs": {"regex": regex}}, short, {}]
+    if not first:  # the thought is JSON as well: two objects are no JSON
+        return [short, {}]
+    schema = {"name": "plan", "schema": actions_schema()}
+    return [short | {"response_format": {"type": "json_schema", "json_schema": schema}}, short, {}]
 
 
 def read_answer(said: str, info: PolicyInfo, counts: ParseCounts) -> tuple[AoT, bool]:

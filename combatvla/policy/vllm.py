@@ -72,6 +72,7 @@ def load_vllm(name_or_path: str | Path) -> VllmPolicy:
             mm_processor_cache_gb=0.25,
             kv_cache_memory_bytes=None if cpu else CACHE_GIB << 30,
             disable_log_stats=True,
+            use_tqdm_on_load=False,
         )
     except Exception as error:  # whatever vLLM finds wrong with a folder
         raise UserError(f"vLLM cannot load {folder}: {reason(error)}") from error

@@ -51,6 +51,14 @@ def plain(server, handler, body) -> None:
         handler.say(COMPACT)
 
 
+def bare(server, handler, body) -> None:
+    """A server of models that think: it takes no words but these."""
+    if set(body) - {"model", "messages"}:
+        handler.reply(400, b'{"error": "unknown parameter"}')
+    else:
+        handler.say(COMPACT)
+
+
 def late(seconds: float):
     def behave(server, handler, body) -> None:
         server.stopped.wait(seconds)
@@ -111,11 +119,20 @@ def test_a_model_that_was_not_trained_for_it_is_told_the_json_dialect(server, pi
     policy.close()
 
 
-def test_a_server_that_takes_no_guide_is_asked_without(server, tiny_folder, pictures):
-    server.behaves = plain
+@pytest.mark.parametrize(("behaves", "tries"), [(plain, 2), (bare, 3)])
+def test_what_a_server_does_not_take_it_is_asked_without(server, tiny_folder, pictures, behaves, tries):
+    server.behaves = behaves
     policy = make_policy(f"openai:{server.url}#m,like={tiny_folder}")
-    assert len(server.requests) == 2
-    assert policy.decide(frames(pictures)).plan == ROLL and len(server.requests) == 3
+    assert len(server.requests) == tries
+    assert policy.decide(frames(pictures)).plan == ROLL and len(server.requests) == tries + 1
+    policy.close()
+
+
+def test_what_it_refused_once_in_a_fight_it_is_asked_again(server, tiny, pictures):
+    policy = OpenAIPolicy(server.url, "m", tiny)
+    server.script = [says(400)] * 3
+    assert policy.decide(frames(pictures)).explanation == "the server said 400"
+    assert policy.decide(frames(pictures)).plan == ROLL and "structured_outputs" in server.requests[-1]
     policy.close()
 
 
