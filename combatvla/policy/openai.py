@@ -33,6 +33,8 @@ FIRST_S = 120.0
 """For the first answer of all: servers compile then."""
 MOST_BYTES = 1 << 16
 """Of an answer: the longest AoT text, and what servers put around it."""
+MOST_TEXT = 1000
+"""Characters of an answer that are kept with the decision, and so in logs."""
 TOOL_CALL = "<tool_call>"
 _MAX_TOKENS = {"compact": 64, "json": 256}
 _REFUSED = (400, 422, 501)

