@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,8 +71,8 @@ def parse_place(text: str) -> Place:
         name, _, value = option.partition("=")
         if name == "insecure-http" and not value:
             found["insecure_http"] = True
-        elif name == "limit-ms" and value.isascii() and value.isdigit() and int(value[:9]) > 0:
-            found["limit_ms"] = int(value[:9])
+        elif name == "limit-ms" and re.fullmatch("[1-9][0-9]{0,6}", value):
+            found["limit_ms"] = int(value)
         elif name in ("key-env", "like", "game") and value:
             found[name.replace("-", "_")] = value
         else:
@@ -151,7 +152,8 @@ class OpenAIPolicy:
             elif error.status == 404:
                 hint = f"it knows no such address, or no model {self._model!r}: check both"
             else:
-                hint = f"does the model {self._model!r} take {self.frames_per_decision} pictures?"
+                hint = f"does the model {self._model!r} take {self.frames_per_decision} pictures of "
+                hint += f"{self.spec.width}x{self.spec.height}? If it is a policy of ours, name its folder with like="
             raise UserError(f"{self._url} refused a first question (status {error.status}): {hint}") from error
         except AskFailed as error:
             raise UserError(f"{self._url} cannot be played with: {error}") from error
@@ -181,7 +183,7 @@ class OpenAIPolicy:
             trouble = str(error)
         if trouble is None:
             aot, parsed = read_answer(said, self.info, self.counts)
-            explanation = " ".join(aot.explanations) or None
+            explanation = "".join(c if c.isprintable() else " " for c in " ".join(aot.explanations))[:MOST_TEXT] or None
         else:
             aot, parsed, explanation = AoT(WAIT_PLAN), False, trouble
             self.counts.failed += 1

@@ -91,12 +91,10 @@ class VllmPolicy:
         # One image token a frame: vLLM puts in as many as the picture has.
         self.prompt = prefix_ids(self.tokenizer, info.system, 1, self.frames_per_decision)
         self.prompt += self.tokenizer(question(info.prompt)).input_ids
-        grammar, first = self.grammar, info.order == "action_first"
-        if first:
-            self._decides = self._params(steps_regex(), grammar.aot, grammar.trunc)
+        if info.order == "action_first":
+            self._decides = self._params(steps_regex(), self.grammar.trunc, self.grammar.aot)
         else:
-            words = [*grammar.words, *grammar.aot, grammar.end]
-            self._decides = self._params(f"(?:{THOUGHT})?{steps_regex()}", words, grammar.end)
+            self._decides = self._params(f"(?:{THOUGHT})?{steps_regex()}", self.grammar.end, self._not_spelt_out())
         self._number = 0
         self.reset()
         blank = Frame(np.zeros((self.spec.height, self.spec.width, 3), np.uint8), 0)
@@ -104,7 +102,14 @@ class VllmPolicy:
         self.counts = ParseCounts()
         self.reset()
 
-    def _params(self, regex: str, allowed: Sequence[int], stop: int) -> SamplingParams:
+    def _not_spelt_out(self) -> list[int]:
+        """All tokens but those with which `<dodge>` could be written without the token `<dodge>`."""
+        words = self.grammar.words
+        written = self.tokenizer.convert_ids_to_tokens(words)
+        words = [i for i, text in zip(words, written, strict=True) if "<" not in text]
+        return [*words, *self.grammar.aot, self.grammar.end]
+
+    def _params(self, regex: str, stop: int, allowed: Sequence[int] | None = None) -> SamplingParams:
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
 
@@ -113,7 +118,7 @@ class VllmPolicy:
             temperature=0,
             max_tokens=MAX_TOKENS,
             stop_token_ids=[stop],
-            allowed_token_ids=list(allowed),
+            allowed_token_ids=None if allowed is None else list(allowed),
             structured_outputs=StructuredOutputsParams(regex=regex),
             detokenize=False,
         )
@@ -160,9 +165,8 @@ class VllmPolicy:
         if self.grammar.trunc not in self.said:
             return None
         thens = self.said.count(self.grammar.then)
-        words = [*self.grammar.words, self.grammar.then, self.grammar.end]
         regex = f"(?:[^<>]+(?:{THEN}[^<>]+){{{thens}}})?"
-        params = self._params(regex, words, self.grammar.end)
+        params = self._params(regex, self.grammar.end)
         said, end = self._generate([*self.prompt, *self.said], params, deadline_ns)
         if end is None:
             return None

@@ -297,13 +297,20 @@ def test_actions_in_a_tool_call_of_the_server(server, tiny, pictures):
     policy.close()
 
 
+def test_reasons_are_fit_for_a_terminal(server, tiny, pictures):
+    server.behaves = answers(f"{COMPACT}<TRUNC>roll \x1b[31maway<then>hit\r\nit")
+    policy = OpenAIPolicy(server.url, "m", tiny)
+    assert policy.decide(frames(pictures)).explanation == "roll  [31maway hit  it"
+    policy.close()
+
+
 @pytest.mark.parametrize(
     ("behaves", "said"),
     [
         (says(401), "status 401.*key-env="),
         (says(403), "status 403.*key-env="),
         (says(404), "no model 'm'"),
-        (says(400), "does the model 'm' take 2 pictures"),
+        (says(400), "does the model 'm' take 2 pictures of 196x112. If it is"),
         (replies(b"<html>"), "cannot be played with: the answer is no chat completion"),
         (disconnects, "cannot be played with: the connection failed"),
     ],
