@@ -224,12 +224,12 @@ class OpenAIPolicy:
             self._client = Client(self._url, self._key, most_bytes=MOST_BYTES)
         if time.monotonic_ns() < self._quiet_until:
             raise AskFailed("the server asked for a pause")
-        for at, extra in enumerate(self._extras):
+        for extra in self._extras:
             reply = await self._client.post(json.dumps(body | extra).encode(), _left_s(until_ns))
             if reply.status not in _REFUSED:
                 break
         if reply.status == 200:
-            self._extras = self._extras[at:]  # what it refused is not tried again
+            del self._extras[: self._extras.index(extra)]  # what it refused is not tried again
             return text_of(reply.body)
         if (pause_s := retry_after(reply.headers)) is not None:
             self._quiet_until = time.monotonic_ns() + int(pause_s * 1e9)

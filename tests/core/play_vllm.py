@@ -1,6 +1,6 @@
 """Run by an interpreter that has vLLM: lets the vllm policy decide about the windows of pictures in a file.
 
-    python play_vllm.py FOLDER PICTURES.npy ANSWERS.json
+python play_vllm.py FOLDER PICTURES.npy ANSWERS.json
 """
 
 import json
