@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -142,7 +143,7 @@ def test_the_shipped_policy_served_and_played_through_http(fight, tmp_path):
         reply = httpx2.post(f"{url}/chat/completions", json=body, timeout=60, trust_env=False).json()
         assert reply["prompt_token_ids"] == local.prompt, "the chat template makes the prompt of training"
 
-        server.kill()
+        os.killpg(server.pid, signal.SIGKILL)  # with vLLM's own processes, which outlive a killed server
         server.wait()
         for _ in range(3):
             began = time.monotonic()
