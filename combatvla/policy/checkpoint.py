@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -104,6 +105,16 @@ def save_checkpoint(
         raise UserError(
             f"cannot write the checkpoint {folder}: {reason}; free some space or choose another --out"
         ) from error
+
+
+def policy_folder(name_or_path: str | Path) -> Path:
+    """The folder itself, or that of `tiny`, which ships with the package. `UserError` when it did not."""
+    if str(name_or_path) != "tiny":
+        return Path(name_or_path)
+    folder = Path(str(resources.files("combatvla") / "checkpoints" / "tiny"))
+    if not (folder / "config.json").is_file():
+        raise UserError(f"the tiny checkpoint is missing from {folder}: make it with runs/tiny.sh, or name a folder")
+    return folder
 
 
 def read_info(folder: str | Path) -> PolicyInfo:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from combatvla.actions import MAX_STEPS, Action
+from combatvla.actions import DURATIONS_MS, MAX_STEPS, TAP_MS, WAIT_PLAN, Action, Plan, Step
 from combatvla.aot import ACTION_TOKENS, AOT_TOKENS, DURATION_TOKENS, THEN, TRUNC, Order
 from combatvla.errors import UserError
 
@@ -67,6 +67,19 @@ class Grammar:
         begin = [self.id_of[a] for a in _ACTIONS]
         extra = [self.then] if generated and generated[-1] != self.then else []
         return self._cached(("words", *begin, *extra), lambda: [*self.words, *begin, *extra])
+
+    def plan_so_far(self, said: Sequence[int]) -> Plan:
+        """The plan in an unfinished text: completed steps stand, one without a duration is a tap, nothing a `wait`."""
+        steps, held = [], []
+        for token in said:
+            if token in self.action_of:
+                held.append(self.action_of[token])
+            elif token in self.durations and held:
+                steps.append(Step.of(*held, ms=DURATIONS_MS[self.durations.index(token)]))
+                held = []
+        if held:
+            steps.append(Step.of(*held, ms=TAP_MS))
+        return Plan(tuple(steps)) if steps else WAIT_PLAN
 
     def _steps(self, generated: Sequence[int], stop: int) -> Choices:
         """Inside the steps, which end with `stop`."""

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from combatvla.actions import TAP_MS, WAIT_PLAN, Plan, Step
-from combatvla.aot import DURATION_TOKENS, THEN, ParseCounts, decode_or_wait
+from combatvla.aot import THEN, ParseCounts, decode_or_wait
 from combatvla.errors import UserError
 from combatvla.policy.base import Decision, Frame
-from combatvla.policy.checkpoint import PolicyInfo, load_checkpoint
+from combatvla.policy.checkpoint import PolicyInfo, load_checkpoint, policy_folder
 from combatvla.policy.engine import Engine
 from combatvla.policy.grammar import Grammar
 from combatvla.policy.net import Net
@@ -43,13 +41,7 @@ def load_policy(name_or_path: str | Path, *, device: str | None = None, **option
     """The policy in a folder, or `tiny`, the one that ships with the package, with the options of `LocalPolicy`; on the
     GPU (in bf16) where there is one, unless a `device` is named. `UserError` when it is missing, foreign, damaged, or
     not of the compact dialect."""
-    folder = Path(name_or_path)
-    if str(name_or_path) == "tiny":
-        folder = Path(str(resources.files("combatvla") / "checkpoints" / "tiny"))
-        if not (folder / "config.json").is_file():
-            raise UserError(
-                f"the tiny checkpoint is missing from {folder}: make it with runs/tiny.sh, or name a folder"
-            )
+    folder = policy_folder(name_or_path)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model, tokenizer, info = load_checkpoint(folder, dtype="float32" if device == "cpu" else "bfloat16")
     if info.dialect != "compact":
@@ -142,7 +134,7 @@ class LocalPolicy:
             )
             plan, explanation = aot.plan, " ".join(aot.explanations) or None
         else:
-            plan, parsed, explanation = self._best_so_far(), True, None
+            plan, parsed, explanation = self.grammar.plan_so_far(self._said), True, None
         spent = [1000 * (b - a) for a, b in zip(clock, clock[1:], strict=False)]
         timings = dict(zip(("preprocess", "vision", "prefill", "decode"), spent, strict=True)) | {"total": sum(spent)}
         decision = Decision(plan, explanation, text, len(self._said), parsed, timings)
@@ -219,19 +211,6 @@ class LocalPolicy:
         self._said.append(int(allowed))
         self._unread += 1
         return True
-
-    def _best_so_far(self) -> Plan:
-        """The plan in an unfinished text."""
-        steps, held = [], []
-        for token in self._said:
-            if token in self.grammar.action_of:
-                held.append(self.grammar.action_of[token])
-            elif token in self.grammar.durations and held:
-                steps.append(Step.of(*held, ms=int(DURATION_TOKENS[self.grammar.durations.index(token)][2:-1])))
-                held = []
-        if held:
-            steps.append(Step.of(*held, ms=TAP_MS))
-        return Plan(tuple(steps)) if steps else WAIT_PLAN
 
 
 def _same(a: Frame, b: Frame) -> bool:

@@ -17,7 +17,10 @@ from combatvla.desktop import WindowGone
 from combatvla.desktop.actuator import Actuator, until_change
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
+from combatvla.policy.checkpoint import PolicyInfo
+from combatvla.policy.openai import OpenAIPolicy
 from tests.helpers import start_command, until
+from tests.model_server import ModelServer, answers, disconnects, says, slow
 
 A = Action
 FORWARD = Plan.of(A.MOVE_FORWARD, ms=200)
@@ -63,6 +66,21 @@ def test_steps_follow_each_other_while_the_policy_thinks(play, scripted, probe, 
     began = held[0][0]
     for (t_ns, _), due_ms in zip(held, (0, 100, 200, 300), strict=True):
         assert due_ms - 5 <= (t_ns - began) / 1e6 < due_ms + 60
+
+
+@pytest.mark.parametrize("then", [slow, disconnects, says(500), answers("<tool_call>")])
+def test_without_answers_of_its_server_a_policy_holds_nothing(play, probe, desktop, arena, down, then):
+    window = probe().find(desktop, arena)
+    with ModelServer() as server:
+        server.script, server.behaves = [answers("<move_forward><t1000>")] * 5, then
+        policy = OpenAIPolicy(server.url, "m", PolicyInfo(prompt="p"), limit_ms=200)
+        episode, held = play(policy, window, seconds=1.5)
+        policy.close()
+    assert [a.decision.parsed for a in episode.acted[:7]] == [True] * 5 + [False] * 2
+    assert [h for _, h in held] == [{A.MOVE_FORWARD}, set()] and down() == 0
+    assert episode.ended == "time is over" and episode.parse_failures == policy.counts.failed
+    let_go_ms = (held[1][0] - episode.acted[4].acted_ns) / 1e6
+    assert let_go_ms < PERIOD_MS + 200 + 100, "as soon as it is sure that no answer comes"
 
 
 def test_looks_come_at_the_period_of_the_environment(play, scripted, probe, desktop, arena):

@@ -121,7 +121,7 @@ def test_deadline_gives_the_best_plan_so_far(policy, pictures):
     whole = policy.decide(frames(pictures[:2]), deadline_ns=time.monotonic_ns() + 10**12)
     assert whole.text.endswith("<TRUNC>")
     ids = policy.tokenizer.convert_tokens_to_ids
-    policy._said = [ids("<move_left>"), ids("<dodge>"), ids("<t500>"), ids("<then>"), ids("<heal>")]
-    plan = policy._best_so_far()
+    said = [ids("<move_left>"), ids("<dodge>"), ids("<t500>"), ids("<then>"), ids("<heal>")]
+    plan = policy.grammar.plan_so_far(said)
     assert [(sorted(s.actions), s.duration_ms) for s in plan.steps] == [(["dodge", "move_left"], 500), (["heal"], 100)]
     assert DURATION_TOKENS[6] == "<t400>"

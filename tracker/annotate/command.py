@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -232,7 +231,8 @@ def _annotator(args: Args) -> Annotator:
         from tracker.annotate.hud import HudAnnotator
 
         return HudAnnotator()
-    from tracker.annotate.endpoint import Endpoint, checked_url
+    from combatvla.chat import checked_url, key_from
+    from tracker.annotate.endpoint import Endpoint
     from tracker.annotate.vlm import VlmAnnotator
 
     if not args.url or not args.model:
@@ -245,7 +245,7 @@ def _annotator(args: Args) -> Annotator:
         raise UserError("--per-minute and --max-tokens start at 0")
     endpoint = Endpoint(
         checked_url(args.url, args.insecure_http),
-        _key(args.key_env),
+        key_from(args.key_env),
         per_minute=args.per_minute,
         timeout_s=args.timeout_s,
         tries=args.tries,
@@ -259,18 +259,6 @@ def _annotator(args: Args) -> Annotator:
         max_tokens=args.max_tokens,
         again=args.again,
     )
-
-
-def _key(variable: str | None) -> str:
-    """The key, which is never shown: not in errors either."""
-    if variable is None:
-        return ""
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise UserError(f"the environment variable {variable} (--key-env) is not set")
-    if not (key.isascii() and key.isprintable()):
-        raise UserError(f"the environment variable {variable} (--key-env) holds no key: it has odd characters")
-    return key
 
 
 if __name__ == "__main__":

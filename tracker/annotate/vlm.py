@@ -16,12 +16,13 @@ import cv2
 import numpy as np
 
 from combatvla.actions import Action, Step
+from combatvla.chat import AskFailed
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 from tracker.align import Sample
 from tracker.annotate.annotator import Dropped, explanation
 from tracker.annotate.answers import LONGEST, Cache, InvalidAnswer, sentences
-from tracker.annotate.endpoint import AskFailed, Endpoint
+from tracker.annotate.endpoint import Endpoint
 from tracker.annotate.walk import walk
 from tracker.rows import ExplanationRow
 from tracker.session import Session

@@ -46,7 +46,8 @@ class Handler(BaseHTTPRequestHandler):
 class ModelServer:
     """As a context; `behaves` is how it answers, `script` how it answers the next ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
         self.lock = threading.Lock()
         self.stopped = threading.Event()
         self.requests: list[dict] = []
@@ -57,7 +58,7 @@ class ModelServer:
         self.script: list[Behaviour] = []
 
     def __enter__(self) -> ModelServer:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
         self._server.daemon_threads = True
         self._server.owner = self
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
