@@ -89,7 +89,7 @@ def fight(
     """
     episode = Episode() if episode is None else episode
     frames: deque[Frame] = deque(maxlen=max(1, policy.frames_per_decision))
-    explain = getattr(policy, "explain_last", None)
+    explain, rest = getattr(policy, "explain_last", None), getattr(policy, "rest", None)
     policy.reset(seed)
     began = look = time.monotonic()
     episode.ended = "interrupted"
@@ -121,6 +121,8 @@ def fight(
                     decision.explanation = explain(deadline_ns=int(look * 1e9 - EXPLAIN_MARGIN_MS * 1e6))
                 episode.acted.append(acted)
                 on_acted(acted)
+                if rest is not None:
+                    rest()
                 time.sleep(max(0.0, look - time.monotonic()))
             episode.ended = ended
     except WindowGone:

@@ -92,9 +92,17 @@ def _bar(fraction: float, width: int = 10) -> str:
 
 
 def one_fight(
-    policy: Policy, task: str, seed: int, folder: Path, episode: Episode, *, replay: bool = True
+    policy: Policy,
+    task: str,
+    seed: int,
+    folder: Path,
+    episode: Episode,
+    *,
+    replay: bool = True,
+    seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Opens the window, lets `policy` fight in it to the end, and returns the outcome and the agent's figures.
+    """Opens the window, lets `policy` fight in it to the end (for `seconds` at most), and returns the outcome and the
+    agent's figures.
 
     What the agent does is noted in `episode`. `UserError` when the window is closed before the fight is over.
     """
@@ -114,7 +122,7 @@ def one_fight(
         game = stack.enter_context(arena_window(folder, task, seed, "{}x{}".format(*SIZE), "--exit-when-over"))
         window = find_arena(desktop, profile, game, folder)
         seat = Seat(desktop, window, profile, folder, replay=replay, linger_s=LINGER_S)
-        limit = fought.time_limit_s + 10
+        limit = seconds or fought.time_limit_s + 10
         try:
             record = play(
                 policy,

@@ -39,6 +39,9 @@ COMMANDS: dict[str, Command] = {
     "env data": Command("training.sft.simulate", "make training data from the Arena, without a recording"),
     "train sft": Command("training.sft.train", "train a policy on action-of-thought data"),
     "agent run": Command("agent.run", "let a policy play a game window, live and unpaused"),
+    "bench latency": Command(
+        "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"
+    ),
     "bench combat": Command("benchmark.combat", "measure how well players fight, on seeds nobody trained on"),
 }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -23,6 +23,13 @@ _OPPOSITE = {
 }
 
 
+class Choices(NamedTuple):
+    ids: torch.Tensor
+    """`int64[n]`"""
+    places: torch.Tensor | None
+    """`int64[n]`: where they stand among the AoT tokens (`Grammar.aot`); None when others are among them."""
+
+
 class Grammar:
     """Which tokens may follow those generated so far. `UserError` when the tokenizer lacks an AoT token."""
 
@@ -38,12 +45,17 @@ class Grammar:
         self.id_of = {a: i for i, a in self.action_of.items()}
         self.durations = [ids[t] for t in DURATION_TOKENS]
         special = {*ids.values(), *tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-        self.words = torch.tensor([i for i in range(min(len(tokenizer), vocabulary)) if i not in special])
-        self.vocabulary = vocabulary
-        self._cache: dict[tuple, torch.Tensor] = {}
+        self.words = [i for i in range(min(len(tokenizer), vocabulary)) if i not in special]
+        self.aot = list(ids.values())
+        """The ids of the AoT tokens."""
+        self._cache: dict[object, Choices] = {}
 
     def allowed(self, generated: Sequence[int]) -> torch.Tensor:
         """`int64[n]`: the ids that may come next; empty when the text is complete."""
+        return self.choices(generated).ids
+
+    def choices(self, generated: Sequence[int]) -> Choices:
+        """What may come next; nothing when the text is complete."""
         if self.order == "action_first":
             if self.trunc in generated:
                 at = list(generated).index(self.trunc)
@@ -54,12 +66,12 @@ class Grammar:
             return self._steps(generated[first:], self.end)
         begin = [self.id_of[a] for a in _ACTIONS]
         extra = [self.then] if generated and generated[-1] != self.then else []
-        return self._cached(("words", *begin, *extra), lambda: torch.cat([self.words, torch.tensor(begin + extra)]))
+        return self._cached(("words", *begin, *extra), lambda: [*self.words, *begin, *extra])
 
-    def _steps(self, generated: Sequence[int], stop: int) -> torch.Tensor:
+    def _steps(self, generated: Sequence[int], stop: int) -> Choices:
         """Inside the steps, which end with `stop`."""
         if generated and generated[-1] == stop:
-            return torch.tensor([], dtype=torch.int64)
+            return self._cached("complete", list)
         steps, held = 1, []
         for token in generated:
             if token == self.then:
@@ -67,28 +79,31 @@ class Grammar:
             elif token in self.action_of:
                 held.append(self.action_of[token])
         if generated and generated[-1] in self.durations:
-            return torch.tensor([self.then, stop] if steps < MAX_STEPS else [stop])
+            return self._cached(("after", steps < MAX_STEPS), lambda: [self.then] * (steps < MAX_STEPS) + [stop])
         if not held:
-            return self._cached("first", lambda: torch.tensor([self.id_of[a] for a in _ACTIONS]))
+            return self._cached("first", lambda: [self.id_of[a] for a in _ACTIONS])
 
-        def more() -> torch.Tensor:
+        def more() -> list[int]:
             later = [] if Action.WAIT in held else _ACTIONS[_ACTIONS.index(held[-1]) + 1 : -1]
-            return torch.tensor([*(self.id_of[a] for a in later if _OPPOSITE.get(a) not in held), *self.durations])
+            return [*(self.id_of[a] for a in later if _OPPOSITE.get(a) not in held), *self.durations]
 
         return self._cached(("held", *held), more)
 
-    def _thought(self, generated: Sequence[int], thens: int) -> torch.Tensor:
+    def _thought(self, generated: Sequence[int], thens: int) -> Choices:
         """Inside the explanations that follow `<TRUNC>`: one a step."""
         if generated and generated[-1] == self.end:
-            return torch.tensor([], dtype=torch.int64)
+            return self._cached("complete", list)
         if not generated:  # none at all is allowed
-            return self._cached("thought", lambda: torch.cat([self.words, torch.tensor([self.end])]))
+            return self._cached("thought", lambda: [*self.words, self.end])
         if generated[-1] == self.then:
-            return self.words
+            return self._cached("word", lambda: self.words)
         after = self.then if list(generated).count(self.then) < thens else self.end
-        return self._cached(("thought", after), lambda: torch.cat([self.words, torch.tensor([after])]))
+        return self._cached(("thought", after), lambda: [*self.words, after])
 
-    def _cached(self, key: object, make) -> torch.Tensor:
+    def _cached(self, key: object, make: Callable[[], Sequence[int]]) -> Choices:
         if key not in self._cache:
-            self._cache[key] = make()
+            ids = list(make())
+            known = set(ids) <= set(self.aot)
+            places = torch.tensor([self.aot.index(i) for i in ids], dtype=torch.int64) if known else None
+            self._cache[key] = Choices(torch.tensor(ids, dtype=torch.int64), places)
         return self._cache[key]

@@ -4,8 +4,9 @@
     decision = policy.decide([Frame(pixels, time.monotonic_ns())])
     decision.plan, decision.timings_ms, policy.explain_last()
 
-A decision costs one pass over the pictures, one over the prompt, and a step for each further token up to `<TRUNC>`;
-the explanation comes after it and is made only when asked for. Features of frames already seen are kept.
+A decision costs one pass over the frames that were not seen before, one over what was not read ahead of the prompt, and
+a step for each further token that the model has to choose, up to `<TRUNC>`: what the grammar forces is not computed.
+The explanation comes after it, from the same keys and values, and is made only when asked for.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,73 +24,71 @@ from combatvla.actions import TAP_MS, WAIT_PLAN, Plan, Step
 from combatvla.aot import DURATION_TOKENS, THEN, ParseCounts, decode_or_wait
 from combatvla.errors import UserError
 from combatvla.policy.base import Decision, Frame
-from combatvla.policy.checkpoint import load_checkpoint
+from combatvla.policy.checkpoint import PolicyInfo, load_checkpoint
+from combatvla.policy.engine import Engine
 from combatvla.policy.grammar import Grammar
-from combatvla.policy.net import Net, text_positions
+from combatvla.policy.net import Net
+from combatvla.policy.ops import fastest
 from combatvla.policy.tokenizer import prefix_ids, question
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
 
 MAX_TOKENS = 64
 """Longest decision, and longest explanation, in tokens."""
 _KEPT_FRAMES = 8
 
 
-def load_policy(name_or_path: str | Path, *, threads: int = 1, explain: bool = False) -> LocalPolicy:
-    """The policy in a folder, or `tiny`, the one that ships with the package. `UserError` when it cannot be used."""
+def load_policy(name_or_path: str | Path, *, device: str | None = None, **options: Any) -> LocalPolicy:
+    """The policy in a folder, or `tiny`, the one that ships with the package, with the options of `LocalPolicy`; on the
+    GPU (in bf16) where there is one, unless a `device` is named. `UserError` when it is missing, foreign, damaged, or
+    not of the compact dialect."""
+    folder = Path(name_or_path)
     if str(name_or_path) == "tiny":
         folder = Path(str(resources.files("combatvla") / "checkpoints" / "tiny"))
         if not (folder / "config.json").is_file():
             raise UserError(
                 f"the tiny checkpoint is missing from {folder}: make it with runs/tiny.sh, or name a folder"
             )
-        return LocalPolicy(folder, name="tiny", threads=threads, explain=explain)
-    return LocalPolicy(name_or_path, threads=threads, explain=explain)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model, tokenizer, info = load_checkpoint(folder, dtype="float32" if device == "cpu" else "bfloat16")
+    if info.dialect != "compact":
+        raise UserError(f"{folder} writes the {info.dialect} dialect: the local policy decodes the compact one")
+    return LocalPolicy(model.to(device), tokenizer, info, name=folder.name, **options)
 
 
 class LocalPolicy:
-    """Implements `Policy` over Hugging Face weights.
+    """Implements `Policy` over the weights of `model`, on the device where they lie.
 
     Sets torch's thread count for the process. One is the default: at these sizes a second saves a millisecond or two on
-    an idle machine and costs seconds on a busy one, where the threads wait for each other.
-    `UserError` for a checkpoint that is missing, foreign, damaged, or not of the compact dialect.
+    an idle machine and costs seconds on a busy one, where the threads wait for each other. `frames`: another window
+    than the checkpoint's, to measure it.
     """
 
     needs_truth = False
 
     def __init__(
         self,
-        folder: str | Path,
+        model: Qwen2_5_VLForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        info: PolicyInfo,
         *,
-        name: str | None = None,
+        name: str,
         threads: int = 1,
-        dtype: str = "float32",
-        device: str = "cpu",
         explain: bool = False,
+        frames: int | None = None,
     ):
         torch.set_num_threads(threads)
-        self.model, self.tokenizer, self.info = load_checkpoint(folder, dtype=dtype)
-        if self.info.dialect != "compact":
-            raise UserError(
-                f"{folder} writes the {self.info.dialect} dialect: the local policy decodes the compact one"
-            )
-        self.name = name or Path(folder).name
-        self.device = torch.device(device)
-        self.model.to(self.device)
-        self.frames_per_decision, self.frame_gap_ms = self.info.frames_per_decision, self.info.frame_gap_ms
+        self.model, self.tokenizer, self.info, self.name = model, tokenizer, info, name
+        self.frames_per_decision, self.frame_gap_ms = frames or self.info.frames_per_decision, self.info.frame_gap_ms
         self.spec, self.explain = self.info.spec, explain
         self.counts = ParseCounts()
-        self.net = Net(self.model, self.spec)
-        vocabulary = self.model.config.text_config.vocab_size
-        self.grammar = Grammar(self.tokenizer, vocabulary, self.info.order)
-        prompt = prefix_ids(self.tokenizer, self.info.system, self.spec.tokens, self.frames_per_decision)
-        prompt += self.tokenizer(question(self.info.prompt)).input_ids
-        self._ids = torch.tensor([prompt], device=self.device)
-        positions = text_positions(self._ids[0].cpu() == self.model.config.image_token_id, self.spec)
-        self._next = int(positions.max()) + 1
+        self.grammar = Grammar(self.tokenizer, self.model.config.text_config.vocab_size, self.info.order)
+        self.prompt = prefix_ids(self.tokenizer, self.info.system, self.spec.tokens, self.frames_per_decision)
+        self.prompt += self.tokenizer(question(self.info.prompt)).input_ids
         with torch.inference_mode():
-            self._rope = self.net.rope(positions[:, None].to(self.device))
-            later = torch.arange(self._next, self._next + 2 * MAX_TOKENS, device=self.device)
-            cos, sin = self.net.rope(later.expand(3, 1, -1))
-            self._later = [(cos[:, :, i : i + 1], sin[:, :, i : i + 1]) for i in range(cos.shape[2])]
+            net = Net(self.model, self.spec, fastest(self.model))
+            self.engine = Engine(net, self.prompt, 2 * MAX_TOKENS, self.grammar.aot)
         self.reset()
         blank = Frame(np.zeros((self.spec.height, self.spec.width, 3), np.uint8), 0)
         self.decide([blank])  # the first pass of a process is slow: not in a fight
@@ -98,9 +97,16 @@ class LocalPolicy:
     def reset(self, seed: int | None = None) -> None:
         """Forgets the frames and the last decision; decoding is greedy, so there is no seed to set."""
         self._seen: list[tuple[Frame, torch.Tensor]] = []
-        self._past: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._window: list[torch.Tensor] = []
         self._said: list[int] = []
-        self._hidden: torch.Tensor | None = None
+        self._unread = 0
+        """So many of the last tokens said are not in the engine's cache yet."""
+        self._ends: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    @property
+    def said(self) -> list[int]:
+        """The token ids of the last decision, and of its explanation once that was asked for."""
+        return list(self._said)
 
     @torch.inference_mode()
     def decide(
@@ -115,17 +121,16 @@ class LocalPolicy:
             raise ValueError("a decision needs at least one frame")
         clock = [time.perf_counter()]
         frames = [frames[0]] * (self.frames_per_decision - len(frames)) + list(frames[-self.frames_per_decision :])
-        self._said, self._past = [], []
+        self._said, self._unread = [], 0
         new = self._unseen(frames)
         prepared = [self.spec.prepare(frame.pixels) for frame in new]
         clock.append(time.perf_counter())
         if new:
-            features = self.net.vision(torch.from_numpy(np.stack(prepared)).to(self.device))
+            features = self.engine.see(torch.from_numpy(np.stack(prepared)))
             self._seen = (self._seen + list(zip(new, features, strict=True)))[-_KEPT_FRAMES - len(frames) :]
-        image_tokens = torch.cat([self._features(frame) for frame in frames])
+        self._window = [self._features(frame) for frame in frames]
         clock.append(time.perf_counter())
-        x = self.net.embed(self._ids, image_tokens)
-        self._hidden = self.net.text(x, self._rope, past=self._past)[:, -1]
+        self._ends = self.engine.read(self._window)
         clock.append(time.perf_counter())
         finished = self._generate(deadline_ns)
         clock.append(time.perf_counter())
@@ -154,19 +159,26 @@ class LocalPolicy:
         if not self._said or self.grammar.trunc not in self._said:
             return None
         start = self._said.index(self.grammar.trunc) + 1
-        del self._said[start:]
-        past, self._past = self._past, [(k.clone(), v.clone()) for k, v in self._past]
-        self._feed(self._said[-1])
+        if len(self._said) > start:  # it was asked before
+            del self._said[start:]
+            self.engine.at, self._unread, self._ends = self._explains_at
+        else:
+            self._explains_at = self.engine.at, self._unread, self._ends
         for _ in range(MAX_TOKENS):
             if not self._say() or self._said[-1] == self.grammar.end:
                 break
             if deadline_ns is not None and time.monotonic_ns() > deadline_ns:
-                self._past = past
                 return None
-            self._feed(self._said[-1])
         text = self.tokenizer.decode([t for t in self._said[start:] if t != self.grammar.end])
-        self._past = past
         return text.replace(THEN, "; ").strip() or None
+
+    @torch.inference_mode()
+    def rest(self) -> None:
+        """Uses the idle time before the next decision, whose window is expected to begin with this one's later frames:
+        it then has only its newest frame to read. The last decision can be explained no more."""
+        if self._window:
+            self.engine.read_ahead(self._window[1:])
+            self._said, self._unread = [], 0
 
     def _unseen(self, frames: Sequence[Frame]) -> list[Frame]:
         """The different frames among `frames` that have no features yet."""
@@ -188,23 +200,25 @@ class LocalPolicy:
             self._say()
             if self._said[-1] == stop:
                 return True
-            self._feed(self._said[-1])
         return False
 
     def _say(self) -> bool:
-        """Adds the likeliest token that the grammar allows; False when the text is complete."""
-        allowed = self.grammar.allowed(self._said).to(self.device)
+        """Adds the likeliest token that the grammar allows; False when the text is complete. A token that is the only
+        one is not computed, and not read before another has to be chosen."""
+        allowed, places = self.grammar.choices(self._said)
         if not len(allowed):
             return False
-        logits = self.net.logits(self._hidden)[0, allowed]
-        self._said.append(int(allowed[logits.argmax()]))
+        if len(allowed) > 1:
+            if self._unread:
+                self._ends = self.engine.step(self._said[-self._unread :])
+                self._unread = 0
+            hidden, scores = self._ends
+            if places is None:
+                places, scores = allowed, self.engine.net.logits(hidden)[0]
+            allowed = allowed[scores.cpu()[places].argmax()]
+        self._said.append(int(allowed))
+        self._unread += 1
         return True
-
-    def _feed(self, token: int) -> None:
-        """One step of the language model; keys and values grow by one."""
-        x = self.model.model.language_model.embed_tokens(torch.tensor([[token]], device=self.device))
-        position = self._past[0][0].shape[2] - self._ids.shape[1]
-        self._hidden = self.net.text(x, self._later[position], past=self._past)[:, -1]
 
     def _best_so_far(self) -> Plan:
         """The plan in an unfinished text."""

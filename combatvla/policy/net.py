@@ -1,8 +1,8 @@
 """The forward pass of Qwen2.5-VL, batched for frames of one size, over the parameters of the Hugging Face model.
 
 Hugging Face's forward handles any mixture of sizes and pays for it in Python loops, index building and separate small
-kernels, which on a CPU cost a tiny model more than its arithmetic. Here all frames of a batch have one grid, and (tiny
-models only) one attention window. The results are the same; tests/core/test_net.py holds both to each other.
+kernels, which on a CPU cost a tiny model more than its arithmetic, and which no CUDA graph can hold. Here all frames of
+a batch have one grid. The results are the same; tests/core/test_net.py holds both to each other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from combatvla.policy.build import pair_patches, single_patches
+from combatvla.policy.build import single_patches
+from combatvla.policy.ops import Ops
 from combatvla.vision import MERGE, PATCH, FrameSpec
 
 if TYPE_CHECKING:
@@ -30,48 +31,91 @@ def _signed(sin: torch.Tensor) -> torch.Tensor:
     return torch.cat([-sin[..., :half], sin[..., half:]], -1)
 
 
+class Cache:
+    """Keys and values of one sequence, in buffers that stay where they are: a new decision writes over the last one."""
+
+    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, slots: int):
+        config = model.config.text_config
+        head = config.hidden_size // config.num_attention_heads
+        shape = (config.num_hidden_layers, 2, 1, config.num_key_value_heads, slots, head)
+        self.slots = slots
+        self._layers = torch.zeros(shape, dtype=model.dtype, device=model.device)
+
+    def put(
+        self, layer: int, k: torch.Tensor, v: torch.Tensor, at: slice | torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keeps `[1, kv heads, t, head_dim]` in the slots `at`, and gives all keys and values: those up to the end of a
+        slice; of slots named by an `int64[t]` tensor (on a GPU, where a recorded graph has one length) the whole
+        buffers."""
+        keys, values = self._layers[layer]
+        if isinstance(at, slice):
+            keys[:, :, at], values[:, :, at] = k, v
+            return keys[:, :, : at.stop], values[:, :, : at.stop]
+        keys.index_copy_(2, at, k)
+        values.index_copy_(2, at, v)
+        return keys, values
+
+
 class Net:
-    """Vision and text towers of `model` as functions of tensors. Holds no parameters of its own.
+    """Vision and text towers of `model` as functions of tensors; their matrix products are those of `ops`."""
 
-    Where a frame does not lie in one attention window (published weights), the model's own vision forward is used.
-    """
-
-    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, spec: FrameSpec):
-        self.model, self.spec = model, spec
+    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, spec: FrameSpec, ops: Ops | None = None):
+        self.model, self.spec, self.ops = model, spec, ops or Ops()
         config = model.config.vision_config
         rows, cols = spec.grid
         assert (config.patch_size, config.spatial_merge_size) == (PATCH, MERGE), "not the patches of Qwen2.5-VL"
-        self.one_window = max(rows, cols) <= config.window_size // config.patch_size
         self.vision_heads = config.num_heads
+        self.full = set(model.model.visual.fullatt_block_indexes)
         # Positions in merge-group order, as the patches come.
         device = model.device
         h = torch.arange(rows).view(rows // MERGE, 1, MERGE, 1).expand(-1, cols // MERGE, -1, MERGE).reshape(-1)
         w = torch.arange(cols).view(1, cols // MERGE, 1, MERGE).expand(rows // MERGE, -1, MERGE, -1).reshape(-1)
         cos, sin = model.model.visual.rotary_pos_emb(torch.zeros(1, device=device), torch.stack([h, w], -1).to(device))
+        order, self.windows = window_order(rows // MERGE, cols // MERGE, config.window_size // PATCH // MERGE)
+        order = (order[:, None] * MERGE**2 + torch.arange(MERGE**2)).where(order[:, None] >= 0, -1).view(-1)
+        self.order = self.back = self.padding = None
+        if self.windows > 1:
+            real = (order >= 0).nonzero().view(-1)
+            self.back = real[order[real].argsort()].to(device)  # where each patch went
+            self.order = order.clamp(min=0).to(device)
+            if len(real) < len(order):
+                self.padding = (order >= 0).view(1, 1, 1, -1).to(device)
+            cos, sin = cos[self.order], sin[self.order]
         self.vision_cos, self.vision_sin = cos, _signed(sin)  # [N, head_dim]
 
     def vision(self, frames: torch.Tensor) -> torch.Tensor:
         """`uint8[B, H, W, 3]` to image tokens `[B, spec.tokens, text width]`."""
         tower = self.model.model.visual
         patches = single_patches(frames).to(tower.dtype)  # [B, N, 588]
-        if not self.one_window:
-            grid = torch.tensor([[1, *self.spec.grid]] * len(frames), device=frames.device)
-            return tower(pair_patches(patches).flatten(0, 1), grid).pooler_output.view(
-                len(frames), self.spec.tokens, -1
-            )
         # A still picture fills both halves of a temporal patch: add the kernel's halves instead.
         kernel = tower.patch_embed.proj.weight  # [D, 3, 2, 14, 14]
         x = F.linear(patches, kernel.sum(2).flatten(1))
+        if self.order is not None:
+            x = x[:, self.order]  # window by window, each as long as the largest
         b, n, d = x.shape
         cos, sin = self.vision_cos.to(x), self.vision_sin.to(x)
-        for block in tower.blocks:
+        for i, block in enumerate(tower.blocks):
             y = _norm(x, block.norm1)
-            q, k, v = block.attn.qkv(y).view(b, n, 3, self.vision_heads, -1).permute(2, 0, 3, 1, 4)
-            y = F.scaled_dot_product_attention(_rotate(q, cos, sin), _rotate(k, cos, sin), v)
-            x = x + block.attn.proj(y.transpose(1, 2).reshape(b, n, d))
-            x = x + _mlp(_norm(x, block.norm2), block.mlp)
-        merged = _norm(x, tower.merger.ln_q).view(b, n // MERGE**2, -1)
-        return tower.merger.mlp(merged)
+            q, k, v = self.ops.linear(block.attn.qkv, y).view(b, n, 3, self.vision_heads, -1).permute(2, 0, 3, 1, 4)
+            q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
+            y = self._attend(q, k, v, 1 if i in self.full else self.windows)
+            x = self.ops.add(block.attn.proj, y.transpose(1, 2).reshape(b, n, d), x)
+            x = self.ops.mlp(block.mlp, _norm(x, block.norm2), x)
+        if self.back is not None:
+            x = x[:, self.back]
+        merged = _norm(x, tower.merger.ln_q).view(b, self.spec.tokens, -1)
+        first, _, second = tower.merger.mlp
+        return self.ops.linear(second, F.gelu(self.ops.linear(first, merged)))
+
+    def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, windows: int) -> torch.Tensor:
+        """Attention of `[B, heads, N, head_dim]` within each of so many windows of one length."""
+        b, heads, n, d = q.shape
+        if windows == 1:
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=self.padding)
+        q, k, v = (x.reshape(b, heads, windows, -1, d).transpose(1, 2).flatten(0, 1) for x in (q, k, v))
+        mask = None if self.padding is None else self.padding.view(windows, 1, 1, -1).repeat(b, 1, 1, 1)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return y.view(b, windows, heads, -1, d).transpose(1, 2).reshape(b, heads, n, d)
 
     def embed(self, ids: torch.Tensor, image_tokens: torch.Tensor) -> torch.Tensor:
         """Token embeddings `[B, T, D]` with the image tokens in the places of `<|image_pad|>`, in order."""
@@ -90,35 +134,34 @@ class Net:
         x: torch.Tensor,
         rope: tuple[torch.Tensor, torch.Tensor],
         mask: torch.Tensor | None = None,
-        past: list[tuple[torch.Tensor, torch.Tensor]] | None = None,
+        cache: Cache | None = None,
+        at: slice | torch.Tensor | None = None,
+        *,
+        last: bool = False,
     ) -> torch.Tensor:
-        """Last hidden states `[B, T, D]` of embeddings `[B, T, D]`. Causal, unless `mask` (bool, `[B, 1, T, T]`) says
-        what may be attended to. `past`, one (keys, values) a layer, is read and replaced by what it grows to."""
+        """Last hidden states `[B, T, D]` of embeddings `[B, T, D]`, or `[B, 1, D]` of the `last` token alone. Causal,
+        unless `mask` (bool, `[B, 1, T, T]`) says what may be attended to. With a `cache` (B = 1) these are the tokens
+        `at` some slots of it, and attend to all before them too; slots that a tensor names need a mask `[T, slots]`."""
         text = self.model.model.language_model
         config = text.config
-        groups = config.num_attention_heads // config.num_key_value_heads
-        b, t, _ = x.shape
+        heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+        b, t, width = x.shape[0], x.shape[1], x.shape[2] // heads
         cos, sin = (r.to(x.dtype) for r in rope)
+        causal = mask is None and (cache is None or at.start == 0)
+        if mask is None and not causal and t > 1:
+            mask = torch.arange(at.stop, device=x.device) <= torch.arange(at.start, at.stop, device=x.device)[:, None]
         for i, layer in enumerate(text.layers):
-            attn = layer.self_attn
-            y = _norm(x, layer.input_layernorm)
-            q = attn.q_proj(y).view(b, t, config.num_attention_heads, -1).transpose(1, 2)
-            k = attn.k_proj(y).view(b, t, config.num_key_value_heads, -1).transpose(1, 2)
-            v = attn.v_proj(y).view(b, t, config.num_key_value_heads, -1).transpose(1, 2)
+            y = self.ops.qkv(layer.self_attn, _norm(x, layer.input_layernorm)).view(b, t, -1, width)
+            q, k, v = y.transpose(1, 2).split((heads, kv_heads, kv_heads), 1)
             q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-            if past is not None:
-                if i < len(past):
-                    k, v = torch.cat([past[i][0], k], 2), torch.cat([past[i][1], v], 2)
-                    past[i] = (k, v)
-                else:
-                    past.append((k, v))
-            causal = mask is None and t == k.shape[2]
-            if mask is None and not causal and t > 1:
-                here = torch.arange(k.shape[2] - t, k.shape[2], device=x.device)
-                mask = torch.arange(k.shape[2], device=x.device) <= here[:, None]
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=groups > 1)
-            x = x + attn.o_proj(y.transpose(1, 2).reshape(b, t, -1))
-            x = x + _mlp(_norm(x, layer.post_attention_layernorm), layer.mlp)
+            if cache is not None:
+                k, v = cache.put(i, k, v, at)
+            if last and i == len(text.layers) - 1 and t > 1:  # nobody asks what the others come to
+                q, x = q[:, :, -1:], x[:, -1:]
+                mask, causal = None if causal else mask[..., -1:, :], False
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=heads > kv_heads)
+            x = self.ops.add(layer.self_attn.o_proj, y.transpose(1, 2).flatten(2), x)
+            x = self.ops.mlp(layer.mlp, _norm(x, layer.post_attention_layernorm), x)
         return _norm(x, text.norm)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -128,10 +171,6 @@ class Net:
 
 def _norm(x: torch.Tensor, norm: torch.nn.Module) -> torch.Tensor:
     return F.rms_norm(x, (x.shape[-1],), norm.weight.to(x.dtype), norm.variance_epsilon)
-
-
-def _mlp(x: torch.Tensor, mlp: torch.nn.Module) -> torch.Tensor:
-    return mlp.down_proj(F.silu(mlp.gate_proj(x)) * mlp.up_proj(x))
 
 
 def text_positions(is_image: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
@@ -156,3 +195,14 @@ def text_positions(is_image: torch.Tensor, spec: FrameSpec) -> torch.Tensor:
             out[:, i] = at
             i, at = i + 1, at + 1
     return out
+
+
+def window_order(rows: int, cols: int, side: int) -> tuple[torch.Tensor, int]:
+    """The units (2x2 patches) of a grid window by window, and how many windows of `side` x `side` units there are. Each
+    window has as many places as the largest; those that hold nothing are -1."""
+    side_h, side_w = min(side, rows), min(side, cols)
+    high, wide = -(-rows // side_h), -(-cols // side_w)
+    units = torch.full((high * side_h, wide * side_w), -1)
+    units[:rows, :cols] = torch.arange(rows * cols).view(rows, cols)
+    order = units.view(high, side_h, wide, side_w).transpose(1, 2).reshape(high * wide, -1)
+    return order.flatten(), high * wide

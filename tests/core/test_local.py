@@ -4,14 +4,13 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.generate import Generate
 from combatvla.actions import Plan
 from combatvla.aot import DURATION_TOKENS, decode
 from combatvla.policy.base import Frame, Policy
-from combatvla.policy.build import patchify
 from combatvla.policy.grammar import Grammar
 from combatvla.policy.local import load_policy
 from combatvla.policy.tokenizer import train_tokenizer
@@ -50,35 +49,30 @@ def test_whatever_the_grammar_allows_decodes(order, data):
 
 
 def test_same_tokens_as_masked_generate(policy, pictures):
-    from transformers import LogitsProcessor, LogitsProcessorList
-
-    class Mask(LogitsProcessor):
-        def __init__(self, start):
-            self.start = start
-
-        def __call__(self, ids, scores):
-            allowed = policy.grammar.allowed(ids[0, self.start :].tolist())
-            out = torch.full_like(scores, -torch.inf)
-            out[:, allowed] = scores[:, allowed]
-            return out
-
+    generate = Generate(policy)
     for pair in (pictures[:2], pictures[2:], pictures[1:3]):
         decision = policy.decide(frames(pair))
         policy.explain_last()
-        ours = list(policy._said)
-        ids = policy._ids
-        out = policy.model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            mm_token_type_ids=(ids == policy.model.config.image_token_id).int(),
-            pixel_values=patchify(torch.from_numpy(pair)).flatten(0, 1),
-            image_grid_thw=torch.tensor([[1, *policy.spec.grid]] * 2),
-            do_sample=False,
-            max_new_tokens=len(ours),
-            logits_processor=LogitsProcessorList([Mask(ids.shape[1])]),
-        )
-        assert out[0, ids.shape[1] :].tolist() == ours
-        assert decision.tokens == ours.index(policy.grammar.trunc) + 1
+        assert generate(frames(pair), len(policy.said), masked=True) == policy.said
+        assert decision.tokens == policy.said.index(policy.grammar.trunc) + 1
+
+
+def test_what_was_read_ahead_changes_nothing(policy, pictures):
+    policy.reset()
+    sequence = frames(pictures)
+    whole = [policy.decide(sequence[i : i + 2]).text for i in range(3)]
+    rested, reads = [], []
+    parts = policy.engine._parts
+    policy.engine._parts = {at: lambda x, at=at, read=read: reads.append(at) or read(x) for at, read in parts.items()}
+    try:
+        for i in range(3):
+            rested.append(policy.decide(sequence[i : i + 2]).text)
+            policy.rest()
+            assert policy.explain_last() is None
+    finally:
+        policy.engine._parts = parts
+    assert rested == whole
+    assert reads == [(0, 2), (0, 1), (1, 2), (0, 1), (1, 2), (0, 1)]
 
 
 def test_decision_is_truncated_parsed_and_timed(policy, pictures):
@@ -105,8 +99,8 @@ def test_any_number_and_size_of_frames(policy, pictures):
 def test_features_of_seen_frames_are_kept_and_never_mixed_up(policy, pictures):
     policy.reset()
     calls = []
-    vision = policy.net.vision
-    policy.net.vision = lambda x: calls.append(len(x)) or vision(x)
+    vision = policy.engine.see
+    policy.engine.see = lambda x: calls.append(len(x)) or vision(x)
     try:
         sequence = frames(pictures)
         for i in range(3):
@@ -119,7 +113,7 @@ def test_features_of_seen_frames_are_kept_and_never_mixed_up(policy, pictures):
             policy.decide([Frame(pictures[0], 100 + i)])
         assert len(policy._seen) < 20
     finally:
-        del policy.net.vision
+        del policy.engine.see
 
 
 def test_deadline_gives_the_best_plan_so_far(policy, pictures):

@@ -6,7 +6,7 @@ import torch
 
 from combatvla.policy.build import PRESETS, build_model, patchify
 from combatvla.policy.checkpoint import load_checkpoint
-from combatvla.policy.net import Net, text_positions
+from combatvla.policy.net import Cache, Net, text_positions
 from combatvla.policy.tokenizer import train_tokenizer
 from combatvla.vision import FrameSpec
 
@@ -35,8 +35,14 @@ def hugging_face(model, tokenizer, text, pictures, spec):
 
 @pytest.mark.parametrize(
     ("preset", "size", "window"),
-    [("XS", (196, 112), 448), ("S", (196, 112), 448), ("XS", (112, 196), 448), ("XS", (196, 112), 112)],
-    ids=["XS", "S", "upright", "small windows"],
+    [
+        ("XS", (196, 112), 448),
+        ("S", (196, 112), 448),
+        ("XS", (112, 196), 448),
+        ("XS", (196, 112), 112),
+        ("XS", (112, 224), 56),
+    ],
+    ids=["XS", "S", "upright", "windows that do not fit", "windows that fit"],
 )
 def test_same_logits_as_hugging_face(preset, size, window):
     spec = FrameSpec(*size)
@@ -49,7 +55,7 @@ def test_same_logits_as_hugging_face(preset, size, window):
     text = f"<|im_start|>user\n{image}then {image}which action<|im_end|>\n<|im_start|>assistant\n<dodge><t200>"
     theirs, ids, their_positions = hugging_face(model, tokenizer, text, pictures, spec)
     net = Net(model, spec)
-    assert net.one_window == (window == 448)
+    assert (net.windows == 1) == (window == 448) and (net.padding is not None) == (window == 112)
     positions = text_positions(ids[0] == model.config.image_token_id, spec)
     assert torch.equal(positions, their_positions[:, 0])
     with torch.no_grad():
@@ -67,10 +73,15 @@ def test_keys_and_values_kept_give_the_same_as_one_pass(tiny_folder, pictures):
     with torch.no_grad():
         x = model.model.language_model.embed_tokens(ids)
         whole = net.text(x, (cos, sin))
-        past, parts = [], []
-        for part in (slice(0, 3), slice(3, 6), slice(6, 7), slice(7, None)):
-            parts.append(net.text(x[:, part], (cos[:, :, part], sin[:, :, part]), past=past))
+        cache, parts, slots = Cache(model, 20), [], torch.arange(20)
+        for part in (slice(0, 3), slice(3, 6), slice(6, 7), slice(7, ids.shape[1])):
+            parts.append(net.text(x[:, part], (cos[:, :, part], sin[:, :, part]), cache=cache, at=part))
+        again = Cache(model, 20)
+        net.text(x[:, :6], (cos[:, :, :6], sin[:, :, :6]), cache=again, at=slice(0, 6))
+        at = torch.arange(6, ids.shape[1])  # as on a GPU: in named slots of the whole buffers
+        later = net.text(x[:, at], (cos[:, :, at], sin[:, :, at]), slots <= at[:, None], again, at)
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(later, whole[:, 6:], atol=1e-5, rtol=1e-4)
 
 
 def test_presets_are_small_enough_to_ship():

@@ -105,7 +105,7 @@ def test_training_text_is_what_play_asks(tiny_run):
     found = load_samples(ROWS[:1], policy.tokenizer, FrameSpec(), order="action_first", frames_per_decision=2)
     branch = found.branches[0][0]
     start = int(np.flatnonzero(branch.kinds)[0])
-    assert policy._ids[0].tolist() == [*found.prefix.tolist(), *branch.ids[:start].tolist()]
+    assert policy.prompt == [*found.prefix.tolist(), *branch.ids[:start].tolist()]
 
 
 def test_whole_sessions_are_held_out():
