@@ -42,6 +42,7 @@ COMMANDS: dict[str, Command] = {
     "bench latency": Command(
         "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"
     ),
+    "bench flare": Command("benchmark.flare", "measure how well players fight in Flare, a real game"),
     "bench combat": Command("benchmark.combat", "measure how well players fight, on seeds nobody trained on"),
 }
 
