@@ -22,6 +22,8 @@ REACH = 1.8
 CLOSE = 0.8
 """Nearer than that a blow lands wherever the hero faces, and a step would only lead past the boss."""
 HURT = 0.45
+HOLD_MS = 200
+"""Longer than to the next decision, so that no key is let go in between."""
 LEAST = 40
 """So many red pixels are a boss, in a picture a third of the window's size."""
 WAYS = (
@@ -82,8 +84,8 @@ class FlarePlayer:
         heal = (Action.HEAL,) if self.reader.read(pixels)["health"] < HURT else ()
         boss = find_boss(pixels)
         if boss is None:
-            return Decision(Plan.of(*heal) if heal else WAIT_PLAN)
+            return Decision(Plan.of(*heal, ms=HOLD_MS) if heal else WAIT_PLAN)
         way, far = way_to(*boss), math.hypot(*boss)
         if far > REACH:
-            return Decision(Plan.of(*heal, *way))
-        return Decision(Plan.of(*heal, Action.LIGHT_ATTACK, *(way if far > CLOSE else ())))
+            return Decision(Plan.of(*heal, *way, ms=HOLD_MS))
+        return Decision(Plan.of(*heal, Action.LIGHT_ATTACK, *(way if far > CLOSE else ()), ms=HOLD_MS))
