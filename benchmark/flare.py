@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
+from combatvla.hud import EMPTY, HudReader
 from combatvla.report import emit, table
 from combatvla.stats import mean, wilson_interval
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from agent.loop import Episode
     from combatvla.desktop.base import Desktop, Window
     from combatvla.policy.base import Policy
+    from combatvla.profiles import GameProfile
 
 SCREEN = (640, 360)
 """The display of our own: Flare's window is 588x336."""
@@ -64,9 +66,8 @@ class Args:
 class Referee:
     """Reads off the screen how the fight stands. Called as `stop`: says whether it is over."""
 
-    def __init__(self, desktop: Desktop, window: Window, profile) -> None:
+    def __init__(self, desktop: Desktop, window: Window, profile: GameProfile) -> None:
         from combatvla.desktop.capture import WindowCapture
-        from combatvla.hud import HudReader
 
         self.capture = WindowCapture(window, desktop=desktop, keep=1)
         self.reader = HudReader(profile)
@@ -80,11 +81,13 @@ class Referee:
             hud = self.reader.read(self.capture.grab().pixels)
             if hud["health"] == hud["health"]:  # NaN: not to be seen
                 self.health = hud["health"]
-            if hud["boss_health"] == hud["boss_health"]:
+            if hud["boss_health"] >= EMPTY:  # the game leaves its bar out of a picture now and then
                 self.boss = hud["boss_health"]
             said = self.reader.result(hud)
             self.result = said if said == self._said else None  # two readings in a row
             self._said = said
+            if self.result == "win":
+                self.boss = 0.0
         return self.result is not None
 
     def score(self) -> str:

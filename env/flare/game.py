@@ -106,23 +106,31 @@ def find_flare(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, f
     from combatvla.desktop.capture import WindowCapture
     from combatvla.hud import HudReader
 
-    reader, window = HudReader(profile), None
     until = time.monotonic() + START_S
-    while time.monotonic() < until:
+
+    def wait() -> None:
+        """Sleeps a little. `UserError` when the game has ended."""
         if game.poll() is not None:
             said = (folder / SAID_FILE).read_text(errors="replace").strip().splitlines()
             raise UserError(f"Flare did not open: {said[-1] if said else 'it ended without a word'}")
+        time.sleep(0.02)
+
+    window = None
+    while window is None:
         with suppress(UserError):
             window = desktop.find_window(profile, wait_s=0.1, pid=game.pid)
-            if not desktop.activate(window, timeout_s=5):
-                raise UserError("Flare's window did not get the focus, so no keys can be sent: close what covers it")
-            with WindowCapture(window, desktop=desktop, keep=1) as capture:
-                while time.monotonic() < until and game.poll() is None:
-                    if reader.running(reader.read(capture.grab().pixels)):
-                        return window
-                    time.sleep(0.02)
-    raise UserError(
-        f"Flare showed no fight within {START_S:.0f} s: "
-        + ("its health bars are not where the profile has them" if window else "it opened no window")
-        + f"; what it printed is in {folder / SAID_FILE}"
-    )
+        if window is None and time.monotonic() > until:
+            raise UserError(f"Flare opened no window within {START_S:.0f} s; what it printed is in {folder / SAID_FILE}")
+        wait()
+    if not desktop.activate(window, timeout_s=5):
+        raise UserError("Flare's window did not get the focus, so no keys can be sent: close what covers it")
+    reader = HudReader(profile)
+    with WindowCapture(window, desktop=desktop, keep=1) as capture:
+        while not reader.running(reader.read(capture.grab().pixels)):
+            if time.monotonic() > until:
+                raise UserError(
+                    f"Flare showed no fight within {START_S:.0f} s: its health bars are not where the profile has them; "
+                    f"what it printed is in {folder / SAID_FILE}"
+                )
+            wait()
+    return window
