@@ -1,9 +1,10 @@
 # make demo   a fight in a window, played by the shipped policy
+# make flare  a fight in Flare, a real open-source game, which it installs
 # make test   the tests
-# Both make .venv first (scripts/setup.sh) and can be run again cheaply. PYTHON=… picks the interpreter of .venv.
+# All make .venv first (scripts/setup.sh) and can be run again cheaply. PYTHON=… picks the interpreter of .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo flare test lint clean
 
 READY := .venv/ready
 COMBATVLA := .venv/bin/combatvla
@@ -20,6 +21,11 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 demo: $(READY)  ## let the shipped policy fight in a window; prints the outcome, the latencies and the replay
 	@scripts/setup.sh display
 	@$(COMBATVLA) demo --json
+
+flare: $(READY)  ## install the game Flare, fight its boss in its own window and record it; prints outcome and replay
+	@scripts/setup.sh display always
+	@scripts/setup.sh flare
+	@$(COMBATVLA) bench flare --sessions "out/flare/sessions/$$(date +%Y%m%d-%H%M%S)" --json
 
 test: $(READY)  ## run the tests (not those marked slow, gpu or live)
 	@scripts/setup.sh display always

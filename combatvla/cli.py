@@ -31,6 +31,7 @@ COMMANDS: dict[str, Command] = {
     "tracker bench": Command("tracker.bench", "measure what recording costs, beside a plain loop"),
     "tracker drill": Command("tracker.drill.command", "measure whether recordings are true, and what a crash loses"),
     "env play": Command("env.play", "play the Arena yourself, in a window"),
+    "env flare": Command("env.flare.open", "play a boss fight in Flare, a real game"),
     "env watch": Command("env.watch", "watch a policy or a scripted player fight in a window"),
     "env tasks": Command("env.task_list", "list the fights, with a picture of each"),
     "env speed": Command("env.speed", "measure how many decisions a second the Arena gives, beside ViZDoom"),
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "bench latency": Command(
         "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"
     ),
+    "bench flare": Command("benchmark.flare", "measure how well players fight in Flare, a real game"),
     "bench combat": Command("benchmark.combat", "measure how well players fight, on seeds nobody trained on"),
 }
 

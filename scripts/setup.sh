@@ -2,6 +2,7 @@
 # Makes .venv ready: Python 3.11 or newer, torch for this machine, the packages of constraints.txt, and combatvla itself.
 #   scripts/setup.sh            the Python environment
 #   scripts/setup.sh display    Xvfb and openbox, where there is no display (`display always`: even where there is one)
+#   scripts/setup.sh flare      Flare, the open-source game of `make flare` (163 MB)
 #   scripts/setup.sh browser    Chromium and its driver, for the tests of web pages; where they cannot be had, these are skipped
 # Safe to run again at any time. As root on Debian or Ubuntu it installs missing system packages; otherwise it asks for them.
 set -euo pipefail
@@ -87,9 +88,13 @@ display)
     if command -v Xvfb >/dev/null && command -v openbox >/dev/null; then exit 0; fi
     apt xvfb openbox
     ;;
+flare)
+    if PATH="$PATH:/usr/games:/usr/local/games" command -v flare >/dev/null; then exit 0; fi
+    apt flare-game
+    ;;
 browser)
     if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then exit 0; fi
     (apt chromium chromium-driver) || say "the tests in a browser are skipped"
     ;;
-*) fail "expected nothing, 'display' or 'browser', got '$1'" ;;
+*) fail "expected nothing, 'display', 'flare' or 'browser', got '$1'" ;;
 esac

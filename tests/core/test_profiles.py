@@ -20,7 +20,7 @@ def test_every_shipped_profile_loads_and_reads_its_keys_back():
         profile = load_profile(name)
         assert profile.name == name and profile.prompt
         assert {profile.action_of(key) for key in profile.keys.values()} == set(profile.actions)
-        assert {"health", "boss_health", "heals", "win", "loss", "timeout"} <= set(profile.hud)
+        assert {"health", "boss_health", "win", "loss"} <= set(profile.hud)
     assert load_profile("arena").action_of("f12") is None
 
 
