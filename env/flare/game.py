@@ -120,7 +120,7 @@ def find_flare(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, f
         with suppress(UserError):
             window = desktop.find_window(profile, wait_s=0.1, pid=game.pid)
         if window is None and time.monotonic() > until:
-            raise UserError(f"Flare opened no window within {START_S:.0f} s; what it printed is in {folder / SAID_FILE}")
+            raise UserError(f"Flare opened no window in {START_S:.0f} s; what it printed is in {folder / SAID_FILE}")
         wait()
     if not desktop.activate(window, timeout_s=5):
         raise UserError("Flare's window did not get the focus, so no keys can be sent: close what covers it")
@@ -129,7 +129,7 @@ def find_flare(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, f
         while not reader.running(reader.read(capture.grab().pixels)):
             if time.monotonic() > until:
                 raise UserError(
-                    f"Flare showed no fight within {START_S:.0f} s: its health bars are not where the profile has them; "
+                    f"Flare showed no fight in {START_S:.0f} s: its bars are not where the profile has them; "
                     f"what it printed is in {folder / SAID_FILE}"
                 )
             wait()

@@ -36,7 +36,10 @@ def main(argv: list[str]) -> int:
     if not os.environ.get("DISPLAY"):
         raise UserError("there is no display to open Flare on: `combatvla bench flare` plays it on one of its own")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the game is ended on the way out
-    with tempfile.TemporaryDirectory(prefix="combatvla-flare-") as folder, flare_window(Path(folder), args.seed) as game:
+    with (
+        tempfile.TemporaryDirectory(prefix="combatvla-flare-") as folder,
+        flare_window(Path(folder), args.seed) as game,
+    ):
         try:
             return 0 if game.wait() == 0 else 1
         except KeyboardInterrupt:
