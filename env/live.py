@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,15 +36,14 @@ def warm_rules(task: Task) -> None:
 
 
 @contextmanager
-def arena_window(folder: Path, task: str, seed: int, size: str, *options: str) -> Iterator[subprocess.Popen]:
-    """`combatvla env play` with `options`, logging into `folder`; ended on the way out."""
-    warm_rules(load_task(task))
-    truth = folder / TRUTH_FILE
-    truth.touch()  # whoever follows it need not wait for the game
-    what = ["--task", task, "--seed", str(seed), "--size", size, "--log", str(truth), "--plain", *options]
+def running(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen]:
+    """A game in a process of its own, which prints into `folder`; ended on the way out."""
     with (folder / SAID_FILE).open("wb") as said:
         game = subprocess.Popen(
-            [sys.executable, "-m", "combatvla", "env", "play", *what],
+            command,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -62,14 +61,30 @@ def arena_window(folder: Path, task: str, seed: int, size: str, *options: str) -
                 game.wait()
 
 
+def check_runs(game: subprocess.Popen, name: str, folder: Path) -> None:
+    """`UserError` with the last line that the game `name` printed, when it has ended."""
+    if game.poll() is not None:
+        said = (folder / SAID_FILE).read_text(errors="replace").strip().splitlines()
+        raise UserError(f"{name} did not open: {said[-1] if said else 'it ended without a word'}")
+
+
+@contextmanager
+def arena_window(folder: Path, task: str, seed: int, size: str, *options: str) -> Iterator[subprocess.Popen]:
+    """`combatvla env play` with `options`, logging into `folder`; ended on the way out."""
+    warm_rules(load_task(task))
+    truth = folder / TRUTH_FILE
+    truth.touch()  # whoever follows it need not wait for the game
+    what = ["--task", task, "--seed", str(seed), "--size", size, "--log", str(truth), "--plain", *options]
+    with running([sys.executable, "-m", "combatvla", "env", "play", *what], folder) as game:
+        yield game
+
+
 def find_arena(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, folder: Path) -> Window:
     """The window of `game`, with the focus: none of another Arena, which may be open. `UserError` when it does not open
     or does not get the focus."""
     until = time.monotonic() + START_S
     while True:
-        if game.poll() is not None:
-            said = (folder / SAID_FILE).read_text(errors="replace").strip().splitlines()
-            raise UserError(f"the Arena did not open: {said[-1] if said else 'it ended without a word'}")
+        check_runs(game, "the Arena", folder)
         with suppress(UserError):
             window = desktop.find_window(profile, wait_s=0.1, pid=game.pid)
             break

@@ -19,6 +19,17 @@ class Frame(NamedTuple):
     t_ns: int
     """`time.monotonic_ns()` of the capture."""
 
+    def same(self, other: Frame) -> bool:
+        """Whether it is that very picture, without comparing pixels."""
+        return self.t_ns == other.t_ns and self.pixels is other.pixels
+
+
+def last_frames(frames: Sequence[Frame], count: int) -> list[Frame]:
+    """The last `count` of `frames`; missing ones repeat the oldest. `ValueError` without any."""
+    if not frames:
+        raise ValueError("a decision needs at least one frame")
+    return [frames[0]] * (count - len(frames)) + list(frames[-count:])
+
 
 @dataclass(slots=True)
 class Decision:

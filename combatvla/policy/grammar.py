@@ -14,6 +14,8 @@ from combatvla.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+MAX_TOKENS = 64
+"""Longest decision, and longest explanation, in tokens."""
 _ACTIONS = tuple(Action)
 _OPPOSITE = {
     Action.MOVE_FORWARD: Action.MOVE_BACK,

@@ -21,10 +21,10 @@ import torch
 
 from combatvla.aot import THEN, ParseCounts, decode_or_wait
 from combatvla.errors import UserError
-from combatvla.policy.base import Decision, Frame
+from combatvla.policy.base import Decision, Frame, last_frames
 from combatvla.policy.checkpoint import PolicyInfo, load_checkpoint, policy_folder
 from combatvla.policy.engine import Engine
-from combatvla.policy.grammar import Grammar
+from combatvla.policy.grammar import MAX_TOKENS, Grammar
 from combatvla.policy.net import Net
 from combatvla.policy.ops import fastest
 from combatvla.policy.tokenizer import prefix_ids, question
@@ -32,8 +32,6 @@ from combatvla.policy.tokenizer import prefix_ids, question
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
 
-MAX_TOKENS = 64
-"""Longest decision, and longest explanation, in tokens."""
 _KEPT_FRAMES = 8
 
 
@@ -109,10 +107,8 @@ class LocalPolicy:
         After `deadline_ns` it stops: completed steps stand, a step without a duration becomes a tap, nothing a `wait`.
         `timings_ms`: `preprocess`, `vision`, `prefill`, `decode`, `total`, and `explain` beside them when asked for.
         """
-        if not frames:
-            raise ValueError("a decision needs at least one frame")
         clock = [time.perf_counter()]
-        frames = [frames[0]] * (self.frames_per_decision - len(frames)) + list(frames[-self.frames_per_decision :])
+        frames = last_frames(frames, self.frames_per_decision)
         self._said, self._unread = [], 0
         new = self._unseen(frames)
         prepared = [self.spec.prepare(frame.pixels) for frame in new]
@@ -176,12 +172,12 @@ class LocalPolicy:
         """The different frames among `frames` that have no features yet."""
         new: list[Frame] = []
         for frame in frames:
-            if all(not _same(frame, old) for old in (*(f for f, _ in self._seen), *new)):
+            if all(not frame.same(old) for old in (*(f for f, _ in self._seen), *new)):
                 new.append(frame)
         return new
 
     def _features(self, frame: Frame) -> torch.Tensor:
-        return next(features for old, features in self._seen if _same(frame, old))
+        return next(features for old, features in self._seen if frame.same(old))
 
     def _generate(self, deadline_ns: int | None) -> bool:
         """Says tokens until the decision stands; False when the deadline or the length cut it off."""
@@ -211,7 +207,3 @@ class LocalPolicy:
         self._said.append(int(allowed))
         self._unread += 1
         return True
-
-
-def _same(a: Frame, b: Frame) -> bool:
-    return a.t_ns == b.t_ns and a.pixels is b.pixels

@@ -23,7 +23,7 @@ from combatvla.actions import DURATIONS_MS, MAX_STEPS, WAIT_PLAN
 from combatvla.aot import JSON_KEYS, MAX_CHARS, TRUNC, AoT, AoTError, ParseCounts, decode, decode_or_wait
 from combatvla.chat import AskFailed, Client, NobodyThere, checked_url, key_from, retry_after, text_of
 from combatvla.errors import UserError
-from combatvla.policy.base import Decision, Frame
+from combatvla.policy.base import Decision, Frame, last_frames
 from combatvla.policy.checkpoint import INFO_FILE, PolicyInfo, policy_folder, read_info
 from combatvla.policy.guides import THOUGHT, actions_schema, steps_regex
 from combatvla.profiles import GameProfile, load_profile
@@ -167,11 +167,9 @@ class OpenAIPolicy:
         Without an answer in time the plan is a `wait`, not `parsed`, and the explanation says what was the matter.
         `timings_ms`: `preprocess`, `decode` (the server and the way there), `total`.
         """
-        if not frames:
-            raise ValueError("a decision needs at least one frame")
         began = time.monotonic_ns()
         until = began + self._limit_ns if deadline_ns is None else min(began + self._limit_ns, deadline_ns)
-        frames = [frames[0]] * (self.frames_per_decision - len(frames)) + list(frames[-self.frames_per_decision :])
+        frames = last_frames(frames, self.frames_per_decision)
         pictures = [self._picture(frame) for frame in frames]
         self._pictures = self._pictures[-len(frames) :]
         body = self._request(pictures)
@@ -202,7 +200,7 @@ class OpenAIPolicy:
         """`frame` as the model sees it, as a data URL; without loss, as in training. Made once though it appears in
         several windows."""
         for old, picture in self._pictures:
-            if old.t_ns == frame.t_ns and old.pixels is frame.pixels:
+            if frame.same(old):
                 return picture
         bgr = cv2.cvtColor(self.spec.prepare(frame.pixels), cv2.COLOR_RGB2BGR)
         _, png = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])

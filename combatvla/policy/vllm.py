@@ -20,9 +20,9 @@ import torch
 
 from combatvla.aot import THEN, ParseCounts, decode_or_wait
 from combatvla.errors import UserError, reason
-from combatvla.policy.base import Decision, Frame
+from combatvla.policy.base import Decision, Frame, last_frames
 from combatvla.policy.checkpoint import PolicyInfo, policy_folder, read_info
-from combatvla.policy.grammar import Grammar
+from combatvla.policy.grammar import MAX_TOKENS, Grammar
 from combatvla.policy.guides import THOUGHT, steps_regex
 from combatvla.policy.serve import CACHE_GIB, NOT_INSTALLED, longest
 from combatvla.policy.tokenizer import prefix_ids, question
@@ -30,9 +30,6 @@ from combatvla.policy.tokenizer import prefix_ids, question
 if TYPE_CHECKING:
     from vllm import LLM, SamplingParams
     from vllm.outputs import CompletionOutput
-
-MAX_TOKENS = 64
-"""Longest decision, and longest explanation, in tokens."""
 
 
 def load_vllm(name_or_path: str | Path) -> VllmPolicy:
@@ -142,10 +139,8 @@ class VllmPolicy:
         """
         from PIL import Image
 
-        if not frames:
-            raise ValueError("a decision needs at least one frame")
         clock = [time.perf_counter()]
-        frames = [frames[0]] * (self.frames_per_decision - len(frames)) + list(frames[-self.frames_per_decision :])
+        frames = last_frames(frames, self.frames_per_decision)
         self._pictures = [Image.fromarray(self.spec.prepare(frame.pixels)) for frame in frames]
         clock.append(time.perf_counter())
         self.said, end = self._generate(self.prompt, self._decides, deadline_ns)

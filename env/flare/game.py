@@ -18,13 +18,12 @@ import numpy as np
 from combatvla.desktop.base import Desktop, Window
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
+from env.live import SAID_FILE, check_runs, running
 
 START_S = 60.0
 """Seconds the game has to show the fight."""
 MOD = "combatvla"
 SLOT = 1
-SAID_FILE = "game.txt"
-"""What the game printed."""
 PLACES = ((6, 10), (14, 10), (10, 6), (10, 14), (7, 7), (13, 13), (7, 13), (13, 7))
 """Where the hero begins, in tiles; the boss stands in the middle at (10, 10). The seed picks one."""
 PICTURES = {
@@ -80,25 +79,8 @@ def flare_window(folder: Path, seed: int = 0) -> Iterator[subprocess.Popen]:
     own = {"HOME": str(home), "SDL_AUDIODRIVER": "dummy", "SDL_FRAMEBUFFER_ACCELERATION": "0"}
     environment = {k: v for k, v in os.environ.items() if k not in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")} | own
     mods = f"--mods=fantasycore,empyrean_campaign,{MOD}"
-    with (folder / SAID_FILE).open("wb") as said:
-        game = subprocess.Popen(
-            [program, "--no-audio", f"--load-slot={SLOT}", mods],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,  # a Ctrl-C ends the player first, and the player ends the game
-        )
-    try:
+    with running([program, "--no-audio", f"--load-slot={SLOT}", mods], folder, environment) as game:
         yield game
-    finally:
-        if game.poll() is None:
-            game.terminate()
-            try:
-                game.wait(5)
-            except subprocess.TimeoutExpired:
-                game.kill()
-                game.wait()
 
 
 def find_flare(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, folder: Path) -> Window:
@@ -110,9 +92,7 @@ def find_flare(desktop: Desktop, profile: GameProfile, game: subprocess.Popen, f
 
     def wait() -> None:
         """Sleeps a little. `UserError` when the game has ended."""
-        if game.poll() is not None:
-            said = (folder / SAID_FILE).read_text(errors="replace").strip().splitlines()
-            raise UserError(f"Flare did not open: {said[-1] if said else 'it ended without a word'}")
+        check_runs(game, "Flare", folder)
         time.sleep(0.02)
 
     window = None

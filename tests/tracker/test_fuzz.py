@@ -63,7 +63,6 @@ def _view(folder: Path, out: Path) -> None:
     for get, *what in asked:
         with suppress(UserError, LookupError):
             get(*what)
-    source.card()
     if shown.can_flag:
         source.flag(Flag(0, 10, "fuzz"), undo=False)
         source.flag(Flag(0, 10, ""), undo=True)
