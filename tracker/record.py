@@ -217,7 +217,7 @@ def chosen_window(args: Args, desktop: Desktop, profile: GameProfile | None, con
 def game_of(game: str | None, window: Window) -> str:
     """How `load_profile` finds the profile again, from whatever folder; "" when no profile is known."""
     if game is None:
-        return profile_for(window.title) or ""
+        return profile_for(window.title, window.programs) or ""
     return str(Path(game).resolve()) if Path(game).is_file() else game
 
 

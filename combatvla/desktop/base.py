@@ -29,7 +29,9 @@ class DisplayEnded(WindowGone):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A top-level window. `x`, `y`, `width`, `height`: its picture on the screen in pixels, without decorations."""
+    """A top-level window. `x`, `y`, `width`, `height`: its picture on the screen in pixels, without decorations.
+    `programs`: what its program calls itself, () where nobody tells: both words of WM_CLASS on X11, the name of the
+    executable's file on Windows, of the application on macOS."""
 
     id: int
     title: str
@@ -38,6 +40,7 @@ class Window:
     y: int
     width: int
     height: int
+    programs: tuple[str, ...] = ()
 
 
 Box = tuple[int, int, int, int]
@@ -76,7 +79,7 @@ class Desktop(Protocol):
         """The window that the person clicks on; None when that is called off. `UserError` after `timeout_s`."""
 
     def find_window(self, profile: GameProfile, *, wait_s: float = 0.0, pid: int | None = None) -> Window:
-        """The window whose title starts with `profile.title`, of the process `pid` where one is given; looks for it for
+        """The window that fits `profile` (its title's beginning, its program), of the process `pid` where one is given; looks for it for
         `wait_s` seconds. Of several: the one with the focus, else the one opened last. `UserError` when there is none.
         """
 

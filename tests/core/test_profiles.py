@@ -9,7 +9,7 @@ import pytest
 from combatvla import profiles
 from combatvla.actions import Action
 from combatvla.errors import UserError
-from combatvla.profiles import load_profile, profile_names
+from combatvla.profiles import load_profile, profile_for, profile_names
 
 ARENA = (resources.files(profiles) / "arena.yaml").read_text(encoding="utf-8")
 
@@ -20,7 +20,7 @@ def test_every_shipped_profile_loads_and_reads_its_keys_back():
         profile = load_profile(name)
         assert profile.name == name and profile.prompt
         assert {profile.action_of(key) for key in profile.keys.values()} == set(profile.actions)
-        assert {"health", "boss_health", "win", "loss"} <= set(profile.hud)
+        assert {"health", "boss_health"} <= set(profile.hud)
     assert load_profile("arena").action_of("f12") is None
 
 
@@ -41,6 +41,7 @@ def test_a_profile_from_a_file(tmp_path):
         ("dodge: space", "jump: space", "keys.jump"),
         ("title: CombatVLA Arena", "title: ''", "title: .*at least 1 character"),
         ("fps: 60", "frames: 60", "frames: Extra inputs"),
+        ("fps: 60", "program: ['']", "program.0: .*at least 1 character"),
         ("restart: enter", "restart: return", "restart: .*unknown key 'return'"),
         ("aspect: [16, 9]", "aspect: [16, 0]", "aspect"),
         ("kind: bar", "kind: gauge", "hud.boss_health: .*'bar'"),
@@ -61,6 +62,27 @@ def test_a_malformed_profile_is_one_sentence(old, new, said, tmp_path):
     with pytest.raises(UserError, match=f"mine.yaml is malformed: .*{said}") as caught:
         load_profile(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_the_games_of_the_paper():
+    wukong, sekiro = load_profile("wukong"), load_profile("sekiro")
+    assert set("w s a d shift space r 1 mouse_left mouse_right".split()) <= set(wukong.keys.values())
+    assert sekiro.keys[Action.BLOCK] == "mouse_right" and Action.SPRINT not in sekiro.keys
+
+
+def test_another_program_is_not_the_game():
+    wukong, arena = load_profile("wukong"), load_profile("arena")
+    assert wukong.fits("b1  ", ["B1-win64-shipping.exe"]) and wukong.fits("b1", ["steam_app_2358720"])
+    assert not wukong.fits("b1  ", ["firefox"]) and not wukong.fits("b1  ") and not wukong.fits("Wukong", ["b1.exe"])
+    assert arena.fits("CombatVLA Arena – first") and arena.fits("CombatVLA Arena", ["whatever"])
+    assert profile_for("b1  ") is None and profile_for("b1  ", ["steam_app_2358720"]) == "wukong"
+    assert profile_for("Sekiro", ["sekiro.exe"]) == "sekiro"
+
+
+def test_a_program_is_one_name_or_several(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(ARENA + "program: mine.exe\n", encoding="utf-8")
+    assert load_profile(str(path)).program == ("mine.exe",)
 
 
 @pytest.mark.parametrize("name", ["tetris", "/nowhere/mine.yaml"])
