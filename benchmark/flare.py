@@ -17,6 +17,8 @@ from combatvla.report import emit, table
 from combatvla.stats import mean, wilson_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.loop import Episode
     from combatvla.desktop.base import Desktop, Window
     from combatvla.policy.base import Policy
@@ -55,6 +57,9 @@ class Args:
     """Where logs and replays are written."""
     sessions: Path | None = None
     """Records each fight into a session folder of its own in here."""
+    stumble: float = 0.0
+    """The share of its time in which the scripted player walks anywhere instead (0 to 0.9), so that recordings hold how
+    to come back. In a recording these spans are flagged: `tracker export` leaves them out."""
     fps: int = 30
     """Pictures a second of a recording."""
     no_replay: bool = False
@@ -74,12 +79,15 @@ class Referee:
         self.result: str | None = None
         self.health = self.boss = 1.0
         """The last that could be read."""
+        self.damage = 0.0
+        """All that the hero's bar lost so far, in fractions of a whole one; potions fill it again."""
         self._said: str | None = None
 
     def __call__(self) -> bool:
         if self.result is None:
             hud = self.reader.read(self.capture.grab().pixels)
             if hud["health"] == hud["health"]:  # NaN: not to be seen
+                self.damage += max(0.0, self.health - hud["health"])
                 self.health = hud["health"]
             if hud["boss_health"] >= EMPTY:  # the game leaves its bar out of a picture now and then
                 self.boss = hud["boss_health"]
@@ -138,14 +146,28 @@ def one_fight(
                 recorder.running(10)
         if recorder is not None:
             recorder.wait()
+    if session is not None:
+        flag(session, [(0, episode.acted[0].frame_ns)] if episode.acted else [], "nobody plays yet")
+        flag(session, getattr(policy, "stumbles", []), "stumbled on purpose")
     return {
         "result": referee.result or "timeout",
         "seed": seed,
         "boss_health_left": round(referee.boss, 3),
         "health_left": round(referee.health, 3),
+        "damage_taken": round(referee.damage, 3),
         "session": str(session) if session else None,
         **record,
     }
+
+
+def flag(session: Path, spans: Sequence[tuple[int, int]], why: str) -> None:
+    """Notes in a recording that nothing is to be learnt from `spans` (nanoseconds)."""
+    from tracker.append import Appender
+    from tracker.rows import FLAGS, FlagRow
+
+    with Appender(session / "flags.jsonl", FLAGS) as file:
+        for begin_ns, end_ns in spans:
+            file.add(FlagRow(begin_ns=begin_ns, end_ns=end_ns, why=why))
 
 
 def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, Any]:
@@ -164,6 +186,7 @@ def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, An
         "results": [f["result"] for f in fights],
         "boss_health_left": round(mean([f["boss_health_left"] for f in fights]), 3),
         "health_left": round(mean([f["health_left"] for f in fights]), 3),
+        "damage_taken": round(mean([f["damage_taken"] for f in fights]), 3),
         **figures(pooled),
         "ended": fights[-1]["ended"],
         "log": fights[-1]["log"],
@@ -172,12 +195,16 @@ def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, An
     }
 
 
-def make_player(name: str) -> Policy:
+def make_player(name: str, stumble: float) -> Policy:
     """`scripted`, or what `make_policy` knows."""
+    if not 0 <= stumble <= 0.9:
+        raise UserError(f"--stumble must be 0 to 0.9, got {stumble:g}")
     if name == "scripted":
         from env.flare.player import FlarePlayer
 
-        return FlarePlayer()
+        return FlarePlayer(stumble)
+    if stumble:
+        raise UserError(f"--stumble is the scripted player's, got --player {name}")
     from combatvla.policy import make_policy
 
     return make_policy(name)
@@ -204,7 +231,7 @@ def main(argv: list[str]) -> int:
         print(text, file=sys.stderr, flush=True)
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the game and the display are ended on the way out
-    policy = make_player(args.player)
+    policy = make_player(args.player, args.stumble)
     warm_up(policy, Frame(np.zeros((336, 588, 3), np.uint8), time.monotonic_ns()))
     folder = new_folder(args.out)
     fights, episodes = [], []
@@ -212,7 +239,7 @@ def main(argv: list[str]) -> int:
         say(f"Flare on display {display}: {args.player} fights, unpaused")
         for seed in range(args.seed, args.seed + args.episodes):
             into = folder if args.episodes == 1 else folder / str(seed)
-            session = args.sessions / f"{args.player}-{seed}" if args.sessions else None
+            session = args.sessions / f"{args.player.rpartition('/')[2]}-{seed}" if args.sessions else None
             episodes.append(Episode())
             fights.append(one_fight(policy, into, episodes[-1], args, seed, session))
             wins = sum(f["result"] == "win" for f in fights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ WAYS = (
     (Action.MOVE_RIGHT, Action.MOVE_FORWARD),
 )
 """The eight ways to walk, clockwise on the screen from the right."""
+STUMBLE = (2, 8)
+"""A stumble lasts so many decisions."""
 
 
 def find_boss(pixels: np.ndarray) -> tuple[float, float] | None:
@@ -65,22 +68,52 @@ def way_to(x: float, y: float) -> tuple[Action, ...]:
 
 
 class FlarePlayer:
-    """Walks to the boss, strikes while it is in reach, and drinks when hurt."""
+    """Walks to the boss, strikes while it is in reach, and drinks when hurt.
+
+    `stumble`: the share of its time (0 to 0.9) in which it walks anywhere instead, so that a recording holds what to do
+    from places where it would not have come by itself (DART, arXiv:1703.09327). `stumbles` says when that was.
+    """
 
     name = "scripted"
     frames_per_decision = 1
     needs_truth = False
 
-    def __init__(self) -> None:
+    def __init__(self, stumble: float = 0.0) -> None:
         self.reader = HudReader(load_profile("flare"))
+        few, many = STUMBLE
+        self._begin = stumble / (1 - stumble) / ((few + many) / 2)  # the chance at each decision that is its own
+        self.reset()
 
     def reset(self, seed: int | None = None) -> None:
-        """Nothing to forget: each decision is taken from one picture alone."""
+        """Forgets the stumbles: besides, each decision is taken from one picture alone."""
+        self._rng = random.Random(seed)
+        self._left = 0
+        self._way: tuple[Action, ...] = ()
+        self.stumbles: list[tuple[int, int]] = []
+        """From which picture to which, in nanoseconds: the second is the first that was answered in earnest again."""
 
     def decide(
         self, frames: Sequence[Frame], *, deadline_ns: int | None = None, truth: Mapping[str, Any] | None = None
     ) -> Decision:
-        pixels = frames[-1].pixels
+        if self._stumbles(frames[-1].t_ns):
+            return Decision(Plan.of(*self._way, ms=HOLD_MS))
+        return self._in_earnest(frames[-1].pixels)
+
+    def _stumbles(self, t_ns: int) -> bool:
+        """Whether the decision about the picture of `t_ns` is a stumble's."""
+        begin = t_ns
+        if self._left:  # the one before was
+            begin = self.stumbles.pop()[0]
+            self.stumbles.append((begin, t_ns))
+            self._left -= 1
+        if not self._left and self._rng.random() < self._begin:
+            self._left, self._way = self._rng.randint(*STUMBLE), self._rng.choice(WAYS)
+            self.stumbles.append((t_ns, t_ns + HOLD_MS * 1_000_000))
+        elif self._left:
+            self.stumbles[-1] = (begin, t_ns + HOLD_MS * 1_000_000)
+        return self._left > 0
+
+    def _in_earnest(self, pixels: np.ndarray) -> Decision:
         heal = (Action.HEAL,) if self.reader.read(pixels)["health"] < HURT else ()
         boss = find_boss(pixels)
         if boss is None:
