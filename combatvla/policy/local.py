@@ -73,7 +73,7 @@ class LocalPolicy:
         self.frames_per_decision, self.frame_gap_ms = frames or self.info.frames_per_decision, self.info.frame_gap_ms
         self.spec, self.explain = self.info.spec, explain
         self.counts = ParseCounts()
-        self.grammar = Grammar(self.tokenizer, self.model.config.text_config.vocab_size, self.info.order)
+        self.grammar = Grammar(self.tokenizer, self.model.config.text_config.vocab_size, info.order, info.camera)
         self.prompt = prefix_ids(self.tokenizer, self.info.system, self.spec.tokens, self.frames_per_decision)
         self.prompt += self.tokenizer(question(self.info.prompt)).input_ids
         with torch.inference_mode():
