@@ -11,8 +11,7 @@ KEPT = 64
 
 class Tree:
     """Tokens that may follow the prompt. `parents[i]` is the node before node `i`, -1 for the first ones; nodes come
-    after their parents. Places in it are told as rows of what the engine reads: 0 is the prompt's end, `i + 1` node `i`.
-    """
+    after their parents. Places in it are rows of what the engine reads: 0 is the prompt's end, `i + 1` node `i`."""
 
     def __init__(self) -> None:
         self.tokens: list[int] = []

@@ -3,10 +3,10 @@
 Nothing is allocated or built anew from decision to decision but the results of torch's own operations: keys and values
 lie in one `Cache`, rotary tables and masks are made once. What the cache holds already is not read again: what stands
 before the pictures, which is the same each time, and frames that were read ahead. Attention is causal, so all frames of
-the next window but the newest can be read in the idle time before that one comes. What may be said is read together with the
-newest frame (a draft: the decisions said most in this fight, as a tree), so that a decision that was foreseen takes no
-step at all (speculative decoding: Leviathan et al. 2023, arXiv 2211.17192; as a tree: SpecInfer, arXiv 2305.09781). On a
-GPU each kind of work is a CUDA graph, so that Python starts one list of kernels and not hundreds of them.
+the next window but the newest can be read in the idle time before that one comes. What may be said is read together
+with the newest frame (a draft: the decisions said most in this fight, as a tree), so that a foreseen decision takes no
+step at all (speculative decoding: Leviathan et al. 2023, arXiv 2211.17192; as a tree: SpecInfer, arXiv 2305.09781). On
+a GPU each kind of work is a CUDA graph, so that Python starts one list of kernels and not hundreds of them.
 """
 
 from __future__ import annotations
@@ -126,9 +126,7 @@ class Engine:
         return out
 
     def _step(self, token: torch.Tensor, at: torch.Tensor) -> Ends:
-        return self._ends(
-            self.net.text(self._embed(token), self._rope(at), self._mask[at], self._cache, at, last=1)
-        )
+        return self._ends(self.net.text(self._embed(token), self._rope(at), self._mask[at], self._cache, at, last=1))
 
     def _embed(self, ids: torch.Tensor) -> torch.Tensor:
         return self.net.model.model.language_model.embed_tokens(ids)
@@ -154,8 +152,8 @@ class _Part:
         return self._read(pictures)
 
     def end_with(self, x: torch.Tensor, rope: tuple[torch.Tensor, torch.Tensor], seen: torch.Tensor) -> None:
-        """Another draft, in the same buffers: its embeddings `[1, n, D]`, rotary tables, and which of its nodes each one
-        attends to, `bool[n, n]`."""
+        """Another draft, in the same buffers: its embeddings `[1, n, D]`, rotary tables, and which of its nodes each
+        one attends to, `bool[n, n]`."""
         count = len(seen)
         self._x[:, -count:] = x
         self._mask[-count:, -count:] = seen.to(self._mask.device)

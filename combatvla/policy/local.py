@@ -4,8 +4,9 @@
     decision = policy.decide([Frame(pixels, time.monotonic_ns())])
     decision.plan, decision.timings_ms, policy.explain_last()
 
-A decision costs one pass over the frames that were not seen before, one over what was not read ahead of the prompt, and
-a step for each further token that the model has to choose, up to `<TRUNC>`: what the grammar forces is not computed.
+A decision costs one pass over the frames that were not seen before, one over what was not read ahead of the prompt
+together with a draft of what may be said, and a step for each token that the draft did not foresee, up to `<TRUNC>`:
+what the grammar forces is not computed.
 The explanation comes after it, from the same keys and values, and is made only when asked for.
 """
 
