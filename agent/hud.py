@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from combatvla.actions import Action
+from combatvla.actions import LOOKS, Action
 from combatvla.profiles import GameProfile
 
 HEIGHT = 160
@@ -60,6 +60,7 @@ class Strip:
         held = [a for a in self.profile.actions if a in now.held]  # a plan may name what this game has no key for
         for action in held:
             self._key(out, self.profile.keys[action], lit=True)
+        held += [a for a in LOOKS if a in now.held and self.profile.look]  # the mouse moves: no key lights up
         x = 404
         headline = " + ".join(a.value.replace("_", " ") for a in held) or "wait"
         if not now.focused:
