@@ -17,6 +17,7 @@ from combatvla.episode import (
     DECISIONS,
     HELD,
     MODES,
+    PARTS,
     STAGES,
     SUMMARY,
     DecisionLine,
@@ -108,8 +109,12 @@ def line_of(acted: Acted) -> DecisionLine:
 
 def stages(acted: Acted) -> dict[str, float]:
     """Milliseconds of each stage that was measured, in the order of `STAGES`."""
-    measured = {**acted.decision.timings_ms, "capture": acted.capture_ms, "act": acted.act_ms}
-    measured["decide"] = measured.pop("total")
+    told = acted.decision.timings_ms
+    measured = {part: told[part] for part in PARTS if part in told}
+    if measured:
+        measured["other"] = told["total"] - sum(measured.values())
+    measured |= {"decide": told["total"]}
+    measured |= {"capture": acted.capture_ms, "wait": acted.wait_ms, "act": acted.act_ms}
     if acted.changed:
         measured["age"] = acted.action_age_ms
     return {stage: measured[stage] for stage in STAGES if stage in measured}

@@ -31,8 +31,11 @@ INFO, DECISIONS, HELD, MODES = "episode.json", "decisions.jsonl", "held.jsonl", 
 FILM, CLEAN, REPLAY, SUMMARY = "film.mkv", "clean.mp4", "replay.mp4", "summary.json"
 FIRST_NS = "FIRST_FRAME_NS"
 """The key in a film's metadata that holds the clock of its first frame; its frames' own times are after that."""
-STAGES = ("capture", "preprocess", "vision", "prefill", "decode", "decide", "act", "age")
-"""The stages of a decision's way from the screen to the key, in order; `decide` contains the four before it."""
+PARTS = ("preprocess", "vision", "prefill", "decode", "other")
+"""The stages within a policy, where it tells of them; `other` is what it spent besides (text to plan)."""
+STAGES = ("capture", "wait", *PARTS, "decide", "act", "age")
+"""The stages of a decision's way from the screen to the key, in order. `decide` is the sum of its `PARTS`; `age`, where
+the decision pressed anything, the sum of `capture`, `wait`, `decide` and `act`."""
 
 Mode = Literal["armed", "dry run", "no focus", "human", "killed"]
 """Who plays: the agent; nobody (it says what it would do); nobody (another window has the focus); a person, who took

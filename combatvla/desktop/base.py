@@ -134,8 +134,8 @@ class Cover(Protocol):
 
 
 class Capture(Protocol):
-    def grab(self) -> Frame:
-        """The window's picture now. `WindowGone` when it was closed."""
+    def grab(self, into: np.ndarray | None = None) -> Frame:
+        """The window's picture now, in the pixels `into` where they have its size. `WindowGone` when it was closed."""
 
     def close(self) -> None:
         """Frees the buffers."""

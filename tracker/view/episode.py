@@ -16,6 +16,7 @@ import numpy as np
 from combatvla.episode import (
     DECISIONS,
     HELD,
+    PARTS,
     SUMMARY,
     DecisionLine,
     EpisodeInfo,
@@ -41,8 +42,6 @@ MODES = {
     "human": "a person played",
     "killed": "the kill chord: the agent was stopped",
 }
-WHOLE = ("decide", "age")
-"""Stages that contain others."""
 
 
 @dataclass
@@ -226,12 +225,8 @@ def _note(line: DecisionLine, info: EpisodeInfo | None, first: int) -> Note:
     steps = [NoteStep(" + ".join(a.replace("_", " ") for a in s.actions), s.ms, "") for s in line.plan]
     steps = steps or [NoteStep("nothing", 0, "")]
     steps[0].why = line.explanation or ""
-    parts = [(stage, ms) for stage, ms in line.timings_ms.items() if stage not in WHOLE and ms >= 0]
-    within = sum(line.timings_ms.get(stage, 0.0) for stage in ("preprocess", "vision", "prefill", "decode"))
-    decide = line.timings_ms.get("decide", 0.0)
-    if decide - within > 0.05:  # what of deciding is none of its stages
-        at = next((i for i, (stage, _) in enumerate(parts) if stage == "act"), len(parts))
-        parts.insert(at, ("other" if within else "decide", round(decide - within, 3)))
+    whole = {"age", "decide"} if any(part in line.timings_ms for part in PARTS) else {"age"}
+    parts = [(stage, ms) for stage, ms in line.timings_ms.items() if stage not in whole and ms >= 0]
     what = f"{line.action_age_ms:.1f} ms" if line.changed else f"{line.action_age_ms:.1f} ms; it changed nothing"
     facts = [("age", what)]
     if line.text:

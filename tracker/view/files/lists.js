@@ -69,7 +69,7 @@ function steps(note, whole) {
   );
 }
 
-const STAGE_COLOURS = { capture: "#5aa2ff", preprocess: "#3ecfc0", vision: "#b78bff", prefill: "#c9a26a", decode: "#ffd54a", decide: "#ffd54a", other: "#66708a", act: "#5fd76d" };
+const STAGE_COLOURS = { capture: "#5aa2ff", wait: "#46536b", preprocess: "#3ecfc0", vision: "#b78bff", prefill: "#c9a26a", decode: "#ffd54a", decide: "#ffd54a", other: "#66708a", act: "#5fd76d" };
 
 /** What is known of a decision beside its plan: facts, and how long each stage took as parts of one bar. */
 function known(note) {
