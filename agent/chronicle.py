@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
-from agent import hud
-from agent.loop import name
+from combatvla.actions import Action
 from combatvla.episode import DECISIONS, HELD, MODES, DecisionLine, HeldLine, Line, Mode, ModeLine, parse_lines
 from combatvla.errors import UserError
 
@@ -17,6 +17,34 @@ THOUGHT_MS = 500
 """A decision that had no time to be explained shows the thought of one with the same plan, at most so much older."""
 RATE_NS = 2_000_000_000
 """Over the last so many nanoseconds the decisions a second are counted."""
+
+
+AGE_GOAL_MS = 120
+"""An action is to be no older than this."""
+CURVE_POINTS = 80
+"""So many of the last ages are shown."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the strip shows."""
+
+    held: frozenset[Action]
+    plan: tuple[tuple[str, int], ...]
+    """Its steps in words, and for how many milliseconds each is held."""
+    thought: str
+    age_ms: float | None
+    ages_ms: tuple[float, ...]
+    decisions: int
+    hz: float
+    seconds: int
+    step: int = -1
+    """Which step of the plan is being carried out; -1 once it has ended."""
+    mode: Mode = "armed"
+    said: str = ""
+    """The model's own tokens, shown where there is no thought."""
+    parsed: bool = True
+    """Whether they were a plan."""
 
 
 class Follow(Generic[Line]):
@@ -88,7 +116,7 @@ class Chronicle:
         count = bisect_right(self._acted_ns, t_ns)
         return self._ages[: self._aged[count - 1]] if count else []
 
-    def at(self, t_ns: int, first_ns: int) -> hud.Moment:
+    def at(self, t_ns: int, first_ns: int) -> Moment:
         """What the strip shows at `t_ns` of a film that began at `first_ns`."""
         count = bisect_right(self._acted_ns, t_ns)
         changes = bisect_right(self._held_ns, t_ns)
@@ -97,11 +125,11 @@ class Chronicle:
         if last is not None and t_ns - last.acted_ns > SHOWN_MS * 1e6:
             last = None
         aged = self._aged[count - 1] if count else 0
-        ages = self._ages[max(0, aged - hud.CURVE_POINTS) : aged]
+        ages = self._ages[max(0, aged - CURVE_POINTS) : aged]
         recent = count - bisect_right(self._acted_ns, t_ns - RATE_NS)
-        return hud.Moment(
+        return Moment(
             held=held,
-            plan=tuple((name(s.actions), s.ms) for s in last.plan) if last else (),
+            plan=tuple((" + ".join(s.actions).replace("_", " "), s.ms) for s in last.plan) if last else (),
             step=_step(last, t_ns) if last else -1,
             thought=self._thoughts[count - 1] if last else "",
             said=last.text if last else "",

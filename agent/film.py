@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from fractions import Fraction
 from pathlib import Path
 from select import select
 
+from agent.companion import Companion
 from combatvla.desktop.base import Desktop, Window, open_desktop
 from combatvla.episode import FIRST_NS
 from combatvla.errors import UserError
@@ -22,35 +22,12 @@ from combatvla.errors import UserError
 FPS = 15
 
 
-class Film:
-    """Films `window` into `path` from creation to `close`, or until the window is gone.
-
-    The encoder's process ends by itself when this one is killed.
-    """
+class Film(Companion):
+    """Films `window` into `path` from creation to `close`, which waits until the file is whole, or until the window is
+    gone."""
 
     def __init__(self, path: Path, window: Window, fps: int = FPS) -> None:
-        self.path = path
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "agent.film", str(window.id), str(path), str(fps)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is the agent's to handle
-        )
-
-    def close(self) -> None:
-        """Ends the film and waits until the file is whole."""
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def __enter__(self) -> Film:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
+        super().__init__("agent.film", window.id, path, fps)
 
 
 def film(desktop: Desktop, window: Window, path: Path, fps: int) -> None:

@@ -3,10 +3,9 @@ was. It stands under the replay, and during the fight beside the game's window (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from agent.chronicle import AGE_GOAL_MS, CURVE_POINTS, Moment
 from agent.paint import BAD, BLUE, EDGE, FAINT, GOOD, GROUND, LIT, PANEL, TEXT, VIOLET, Canvas, fit, width_of, wrap
 from combatvla.actions import Action
 from combatvla.episode import Mode
@@ -17,12 +16,6 @@ WIDTH, HEIGHT = 1280, 160
 """Of a strip as it is designed; others are drawn larger or smaller."""
 COLUMN_WIDTH, COLUMN_HEIGHT = 390, 492
 """Of the same three panels one under the other."""
-AGE_GOAL_MS = 120
-"""The line in the age's curve."""
-CURVE_POINTS = 80
-GIVE_BACK = "F9"
-"""The key that gives control back to the agent, as the strip names it."""
-
 BADGES: dict[Mode, tuple[str, tuple[int, int, int]]] = {
     "armed": ("ARMED", GOOD),
     "dry run": ("DRY RUN", BLUE),
@@ -32,7 +25,7 @@ BADGES: dict[Mode, tuple[str, tuple[int, int, int]]] = {
 }
 SAYS: dict[Mode, str] = {
     "no focus": "click the game's window: everything is let go",
-    "human": f"{GIVE_BACK} gives back",
+    "human": "{give_back} gives back",
     "killed": "everything is let go",
 }
 """In place of what is held, where the agent does not play."""
@@ -46,33 +39,14 @@ _MOUSE = (286, 16, 66, 98)
 """Left, top, width and height of the mouse."""
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What the strip shows."""
-
-    held: frozenset[Action]
-    plan: tuple[tuple[str, int], ...]
-    """Its steps in words, and for how many milliseconds each is held."""
-    thought: str
-    age_ms: float | None
-    ages_ms: tuple[float, ...]
-    decisions: int
-    hz: float
-    seconds: int
-    step: int = -1
-    """Which step of the plan is being carried out; -1 once it has ended."""
-    mode: Mode = "armed"
-    said: str = ""
-    """The model's own tokens, shown where there is no thought."""
-    parsed: bool = True
-    """Whether they were a plan."""
-
-
 class Strip:
-    """Draws the strip for one game's keys, `width` pixels wide (even); `column`: the panels one under the other."""
+    """Draws the strip for one game's keys, `width` pixels wide (even); `column`: the panels one under the other.
+    `give_back`: the key that gives control back to the agent."""
 
-    def __init__(self, profile: GameProfile, width: int = WIDTH, *, column: bool = False) -> None:
-        self.profile = profile
+    def __init__(
+        self, profile: GameProfile, width: int = WIDTH, *, column: bool = False, give_back: str = "f9"
+    ) -> None:
+        self.profile, self.give_back = profile, give_back.upper()
         design = (COLUMN_WIDTH, COLUMN_HEIGHT) if column else (WIDTH, HEIGHT)
         scale = width / design[0]
         self.size = width, round(design[1] * scale / 2) * 2
@@ -108,7 +82,7 @@ class Strip:
         c.box(wide - 14 - size, 15, size, 24, 12, colour)
         c.text(badge, wide - 14 - size + 11, 32, GROUND, 13, 700)
         room = wide - 14 - size - left - 10
-        says = SAYS.get(now.mode, "")
+        says = SAYS.get(now.mode, "").format(give_back=self.give_back)
         headline = says or " + ".join(a.value.replace("_", " ") for a in held) or "wait"
         large = next((s for s in (24, 20, 17) if width_of(headline, s, 700) <= room), 15)
         c.text(fit(headline, room, large, 700), left, 36, colour if says else LIT if held else FAINT, large, 700)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from combatvla.desktop.base import WindowGone
 from combatvla.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from agent.loop import Acted, Episode
     from combatvla.desktop.base import Desktop, Window
@@ -61,6 +62,10 @@ class Args:
     """Where to write the replay video; by default `replay.mp4` beside the log."""
     no_replay: bool = False
     """Record no video."""
+    hud: bool = False
+    """Show the strip of keys, plan, thought and ages in a window beside the game's (docs/agent.md)."""
+    plain: bool = False
+    """Plain lines in place of the panel in the terminal."""
     log: Path = Path("out/agent")
     """Where the log is written, in a folder named after the time."""
     json: bool = False
@@ -105,8 +110,6 @@ def play(
     (after SIGTERM there is no time for that: the film stays beside the log, and `combatvla agent videos` makes them).
     `on_end` is called once nothing is held any more, before that.
     """
-    from contextlib import ExitStack
-
     from agent.film import Film
     from agent.log import EpisodeLog, figures
     from agent.loop import Episode, fight
@@ -255,6 +258,36 @@ class Ticker:
             print(line, file=sys.stderr, flush=True)
 
 
+class Silent(Ticker):
+    """Where others tell what the agent does."""
+
+    def __call__(self, acted: Acted) -> None:
+        pass
+
+    def focus(self, focused: bool) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+@contextmanager
+def watch(seat: Seat, *, plain: bool, hud: bool) -> Iterator[Ticker]:
+    """Shows what the agent does: the panel where there is a terminal, else (or when `plain`) lines; the strip beside
+    the game when `hud`. Each has a process of its own and reads the log."""
+    from agent.panel import Panel
+    from agent.strip import StripWindow
+
+    with ExitStack() as stack:
+        ticker = Ticker() if plain or not sys.stderr.isatty() else Silent()
+        if isinstance(ticker, Silent):
+            stack.enter_context(Panel(seat.folder))
+        if hud:
+            stack.enter_context(StripWindow(seat.window, seat.folder))
+        stack.callback(ticker.end)
+        yield ticker
+
+
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "agent run")
     for option in ("seconds", "hz", "deadline", "dead_man"):
@@ -286,10 +319,11 @@ def main(argv: list[str]) -> int:
             armed=args.armed,
             replay=not args.no_replay,
         )
-        ticker = Ticker()
         how = "playing" if args.armed else "dry run (nothing is pressed; --armed plays):"
         print(f"{how} {window.title!r} with {args.policy}; Ctrl-C ends it", file=sys.stderr)
+        watching = ExitStack()
         try:
+            ticker = watching.enter_context(watch(seat, plain=args.plain, hud=args.hud))
             record = play(
                 policy,
                 seat,
@@ -299,13 +333,15 @@ def main(argv: list[str]) -> int:
                 dead_man_ms=args.dead_man * 1000,
                 on_acted=ticker,
                 on_focus=ticker.focus,
-                on_end=ticker.end,
+                on_end=watching.close,
             )
         except WindowGone as error:
             raise UserError(
                 f"the window {window.title!r} was closed while the agent played: every key was let go, the log and the "
                 f"replay are in {seat.folder}"
             ) from error
+        finally:
+            watching.close()
     finally:
         desktop.close()
     if args.replay is not None and record["replay"]:
@@ -313,7 +349,7 @@ def main(argv: list[str]) -> int:
     if record["parse_failures"] and (counts := getattr(policy, "counts", None)):
         print(f"{record['parse_failures']} decisions were no plan and became a wait, the last one: {counts.last_error}")
     show(record, f"{record['decisions']} decisions in {record['seconds']:.0f} s ({record['ended']})")
-    print(f"log:    {record['log']}")
+    print(f"log:    {record['log']}  (combatvla agent replay {record['log']})")
     if record["replay"]:
         print(f"replay: {record['replay']}")
     emit({"game": profile.name, "policy": args.policy, "armed": args.armed, **record}, as_json=args.json)

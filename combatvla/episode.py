@@ -52,6 +52,8 @@ class EpisodeInfo(BaseModel):
     """As it was then: the profile's file may have been changed since."""
     policy: str = ""
     armed: bool = True
+    give_back: str = "f9"
+    """The key that gives control back to the agent."""
     title: str = ""
     """Of the window."""
     width: int = 0
@@ -157,7 +159,10 @@ def read_info(folder: Path) -> EpisodeInfo | None:
 
 
 def write_info(folder: Path, info: EpisodeInfo) -> None:
-    (folder / INFO).write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """At once: who looks sees all of it or nothing."""
+    half = folder / f"{INFO}.part"
+    half.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    half.replace(folder / INFO)
 
 
 def film_of(folder: Path) -> Path | None:

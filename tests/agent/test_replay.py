@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent import hud
-from agent.chronicle import Chronicle
+from agent.chronicle import Chronicle, Moment
 from agent.film import Film
 from agent.log import EpisodeLog
 from agent.loop import Acted
@@ -27,9 +27,9 @@ def lit(strip: np.ndarray) -> int:
     return int(near.sum())
 
 
-def moment(*held: Action, **options) -> hud.Moment:
+def moment(*held: Action, **options) -> Moment:
     values = dict(plan=(), thought="", age_ms=None, ages_ms=(), decisions=0, hz=0.0, seconds=0) | options
-    return hud.Moment(held=frozenset(held), **values)
+    return Moment(held=frozenset(held), **values)
 
 
 def test_each_key_lights_up_at_a_place_of_its_own(arena):
@@ -116,7 +116,7 @@ def test_a_film_of_no_window_ends_by_itself(desktop, arena, tmp_path, probe, cap
     found = window.find(desktop, arena)
     window.close()
     with Film(tmp_path / "film.mkv", found) as film:
-        assert film._process.wait(20) == 2
+        assert film.process.wait(20) == 2
     assert "not filmed" in capfd.readouterr().err
 
 
