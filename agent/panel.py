@@ -67,7 +67,7 @@ class Panel(Companion):
         os.close(self._terminal)
         self._terminal = -1
         super().close(patience_s)
-        if self.process.returncode:  # it could not do so itself
+        if self.process.returncode and select.select([], [2], [], 0)[1]:  # it could not do so itself
             os.write(2, SHOW_CURSOR.encode())
         while select.select([self._said], [], [], 0)[0] and (left := os.read(self._said, 65536)):
             os.write(2, left)
