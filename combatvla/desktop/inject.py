@@ -97,7 +97,6 @@ class GuardedInjector:
         self._closed = False
         self._lock = threading.RLock()  # a signal's handler may call in the middle of a call
         self._beaten = time.monotonic()
-        self._grabbed_at: float | None = None
         self._watchdog = None
         if armed:
             self._watchdog = watchdog.start(self._codes.values(), self._buttons.values(), self._x.fileno())
@@ -221,7 +220,7 @@ class GuardedInjector:
             return None, error
         except LOST as problem:
             self._failure = DisplayEnded(f"the display of the window {self.window.title!r} ended ({problem})")
-            if self._grabbed_at is not None and time.monotonic() - self._grabbed_at >= watchdog.GRABBED_STILL_S:
+            if time.monotonic() - self._beaten >= watchdog.GRABBED_STILL_S and _display_answers():
                 self._failure = UserError(
                     "this process stood still in the middle of a press, and the watchdog let go of everything: start "
                     "again"
@@ -271,7 +270,6 @@ class GuardedInjector:
     def _grabbed(self) -> Iterator[None]:
         """Nobody else's requests are carried out meanwhile."""
         watchdog.beat(self._watchdog, watchdog.GRABS)
-        self._grabbed_at = time.monotonic()
         self._x.grab_server()
         try:
             yield
@@ -279,7 +277,6 @@ class GuardedInjector:
             self._x.ungrab_server()
             self._x.flush()
             watchdog.beat(self._watchdog, watchdog.LETS_GO)
-            self._grabbed_at = None
 
     def _drop(self) -> None:
         """Releases what is held here."""
@@ -375,6 +372,14 @@ class GuardedInjector:
         self._expect(RawInput("motion", False, 0, at.x, at.y))
         xtest.fake_input(self._x, X.MotionNotify, 0, x=at.x, y=at.y)
         self._x.sync()
+
+
+def _display_answers() -> bool:
+    try:
+        connect().close()
+    except UserError:
+        return False
+    return True
 
 
 def _ordered(actions: frozenset[Action]) -> list[Action]:
