@@ -1,4 +1,4 @@
-"""The server is grabbed around each press: nothing arrives elsewhere, and a process stopped in it freezes nothing long."""
+"""The server is grabbed around each press: nothing arrives elsewhere, and who is stopped in it freezes nothing long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from combatvla.desktop import watchdog
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.limits import UNLIMITED
 from combatvla.desktop.x11 import connect
-from tests.helpers import until
 
 PRESSES = 600
 
@@ -66,13 +65,13 @@ STOPS = """
     desktop, arena = open_desktop(), load_profile("arena")
     injector = GuardedInjector(desktop, desktop.find_window(arena), arena, armed=True)
     injector.set_held(frozenset({Action.SPRINT}))
-    send = injector._send
+    send = injector._hands.send
     def stop(action, *, down):
-        injector._send = send
+        injector._hands.send = send
         send(action, down=down)
         injector._x.sync()
         signal.pthread_kill(threading.get_ident(), getattr(signal, sys.argv[1]))  # now, and not in a moment
-    injector._send = stop
+    injector._hands.send = stop
     print("now", flush=True)
     try:
         injector.set_held(frozenset({Action.SPRINT, Action.DODGE}))
