@@ -115,7 +115,8 @@ def play(
     from agent.loop import Episode, fight
     from agent.videos import make_videos
     from combatvla.desktop.capture import WindowCapture
-    from combatvla.desktop.inject import GuardedInjector, release_on_exit
+    from combatvla.desktop.exits import release_on_exit
+    from combatvla.desktop.inject import GuardedInjector
     from combatvla.episode import FILM
 
     episode = Episode() if episode is None else episode

@@ -142,8 +142,17 @@ class Capture(Protocol):
 
 
 class Injector(Protocol):
+    press: frozenset[Action]
+    """The actions that each further step, and each further decision, presses anew (`GameProfile.press`)."""
+    look_speed: float
+    """Counts of mouse motion a second while a look action is held; 0 where the game has none."""
+
     def set_held(self, actions: frozenset[Action]) -> bool:
         """Holds exactly `actions`; False, and nothing held, while the window is without the focus."""
+
+    def turn(self, dx: int, dy: int) -> bool:
+        """Moves the mouse by so many counts to the right and down. False, and nothing sent, as `set_held`, and where
+        the game's profile has no `look`."""
 
     def release_all(self) -> None:
         """Lets go of everything."""
