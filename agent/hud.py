@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.chronicle import AGE_GOAL_MS, CURVE_POINTS, Moment
 from agent.paint import BAD, BLUE, EDGE, FAINT, GOOD, GROUND, LIT, PANEL, TEXT, VIOLET, Canvas, fit, width_of, wrap
-from combatvla.actions import Action
+from combatvla.actions import LOOKS, Action
 from combatvla.episode import Mode
 from combatvla.profiles import GameProfile
 from combatvla.report import percentile
@@ -68,6 +68,10 @@ class Strip:
         held = [a for a in self.profile.actions if a in now.held]  # a plan may name what this game has no key for
         for action in held:
             self._key(self._keys.on(out), self.profile.keys[action], lit=True)
+        turning = [a for a in LOOKS if a in now.held and self.profile.look]  # the mouse moves: no key lights up
+        if turning:
+            self._draw_turn(self._keys.on(out), turning)
+        held += turning
         self._draw_words(self._words.on(out), now, held)
         self._draw_ages(self._ages.on(out), now)
         return out
@@ -168,6 +172,16 @@ class Strip:
         for key in named:
             if not key.startswith("mouse_"):
                 self._key(c, key, lit=False)
+
+    def _draw_turn(self, c: Canvas, turning: list[Action]) -> None:
+        """An arrow in the mouse, where it moves to."""
+        left, top, wide, high = _MOUSE
+        dx, dy = (sum(LOOKS[a][i] for a in turning) for i in (0, 1))
+        far = 13 / max(1.0, float(np.hypot(dx, dy)))
+        (x, y), (ux, uy) = (left + wide / 2, top + high * 0.7), (dx * far, dy * far)
+        c.lines([(x - ux, y - uy), (x + ux, y + uy)], LIT, 3)
+        for side in (-1, 1):
+            c.lines([(x + ux, y + uy), (x + ux * 0.2 - side * uy * 0.6, y + uy * 0.2 + side * ux * 0.6)], LIT, 3)
 
     def _key(self, c: Canvas, key: str, *, lit: bool, named: bool = True) -> None:
         fill, ink = (LIT, GROUND) if lit else (EDGE, TEXT)

@@ -17,7 +17,7 @@ from agent.replay import make_videos
 from combatvla.actions import Action, Plan
 from combatvla.episode import first_frame_ns
 from combatvla.policy.base import Decision
-from combatvla.profiles import load_profile
+from combatvla.profiles import Look, load_profile
 from tests.helpers import until
 
 
@@ -51,6 +51,13 @@ def test_a_plan_may_name_what_the_game_has_no_key_for(arena):
     assert Action.BLOCK not in arena.keys
     both, one = strip.draw(moment(Action.BLOCK, Action.DODGE)), strip.draw(moment(Action.DODGE))
     assert (both == one).all() and (strip.draw(moment(Action.BLOCK)) == strip.draw(moment())).all()
+
+
+def test_a_turning_camera_is_told_where_the_game_has_one(arena):
+    turning = hud.Strip(arena.model_copy(update={"look": Look(speed=900)}))
+    assert (turning.draw(moment(Action.LOOK_LEFT)) != turning.draw(moment())).any()
+    still = hud.Strip(arena)
+    assert (still.draw(moment(Action.LOOK_LEFT)) == still.draw(moment())).all()
 
 
 def test_any_text_and_any_profile_can_be_drawn(arena):
