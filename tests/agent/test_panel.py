@@ -158,3 +158,31 @@ def test_nobody_waits_for_a_terminal_that_stands_still(terminal, tmp_path):
     threading.Thread(target=one._read, daemon=True).start()
     assert one.process.wait(20) == 0
     until(lambda: "after it" in one.text())
+
+
+RUN = "import sys; from combatvla import cli; sys.exit(cli.main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("how", [(), ("--plain",)])
+def test_a_run_in_a_terminal(terminal, probe, desktop, arena, down, tmp_path, how):
+    probe("CombatVLA Arena – probe", 640, 360, 0, 0).find(desktop, arena)
+    what = ("agent", "run", "--policy", "random", "--armed", "--seconds", "3", "--log", str(tmp_path), "--hud", *how)
+    one = terminal(110, 30, RUN, *what)
+    assert one.process.wait(60) == 0
+    until(lambda: "agent replay" in one.text())
+    said = one.text()
+    assert ("ARMED" in said) == (not how) and ("/s  age" in said) == bool(how)
+    assert said.index("milliseconds") > said.rindex("decisions") - 4000 and "Traceback" not in said
+    if not how:
+        assert one.whole() and said.rindex("milliseconds") > said.rindex("ARMED")
+
+
+def test_a_run_whose_window_is_closed_says_so_under_a_whole_terminal(terminal, probe, desktop, arena, down, tmp_path):
+    window = probe()
+    window.find(desktop, arena)
+    one = terminal(110, 30, RUN, "agent", "run", "--policy", "random", "--armed", "--log", str(tmp_path))
+    until(lambda: "ARMED" in one.text() and down(), 30)
+    window.process.kill()
+    assert one.process.wait(30) == 2
+    until(lambda: "was closed while the agent played" in one.text())
+    assert one.whole() and one.text().rindex("was closed") > one.text().rindex("ARMED")
