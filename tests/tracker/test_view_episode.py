@@ -57,7 +57,7 @@ def test_each_decision_is_told_with_its_stages(episode):
     assert [note["t"] for note in notes] == [100, 600, 1000, 1500, 3000], "at the picture that was seen"
     dodge, failed = notes[1], notes[3]
     assert dodge["steps"] == [{"what": "move left + dodge", "ms": 100, "why": "the <b>slam</b> lands now"}]
-    assert dodge["facts"] == [("age", "40.0 ms"), ("said", "<move_left><dodge><t100><TRUNC>"), ("tokens", "4")]
+    assert dodge["facts"] == [("age", "40.0 ms"), ("tokens", "4"), ("said", "<move_left><dodge><t100><TRUNC>")]
     assert dict(dodge["stages"]) == {"capture": 1, "wait": 0.5, "vision": 20, "decode": 10, "act": 6.5}
     assert [note["bad"] for note in notes] == [False, False, False, True, False]
     assert any("became a wait" in what for _, what in failed["facts"])

@@ -228,10 +228,9 @@ def _note(line: DecisionLine, info: EpisodeInfo | None, first: int) -> Note:
     whole = {"age", "decide"} if any(part in line.timings_ms for part in PARTS) else {"age"}
     parts = [(stage, ms) for stage, ms in line.timings_ms.items() if stage not in whole and ms >= 0]
     what = f"{line.action_age_ms:.1f} ms" if line.changed else f"{line.action_age_ms:.1f} ms; it changed nothing"
-    facts = [("age", what)]
+    facts = [("age", what), ("tokens", str(line.tokens))]
     if line.text:
         facts.append(("said", line.text[:400]))
-    facts.append(("tokens", str(line.tokens)))
     if not line.parsed:
         facts.append(("no plan", "what it said was none, and became a wait"))
     if not line.sent:
