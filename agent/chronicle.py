@@ -111,10 +111,11 @@ class Chronicle:
         count = bisect_right(self._mode_ns, t_ns)
         return self.modes[count - 1].mode if count else self.modes[0].mode if self.modes else "armed"
 
-    def ages_until(self, t_ns: int) -> list[float]:
-        """The ages of all actions up to then, in milliseconds."""
+    def ages_until(self, t_ns: int, most: int) -> list[float]:
+        """The ages of the last `most` actions up to then, in milliseconds."""
         count = bisect_right(self._acted_ns, t_ns)
-        return self._ages[: self._aged[count - 1]] if count else []
+        aged = self._aged[count - 1] if count else 0
+        return self._ages[max(0, aged - most) : aged]
 
     def at(self, t_ns: int, first_ns: int) -> Moment:
         """What the strip shows at `t_ns` of a film that began at `first_ns`."""
@@ -124,8 +125,7 @@ class Chronicle:
         last = self.decisions[count - 1] if count else None
         if last is not None and t_ns - last.acted_ns > SHOWN_MS * 1e6:
             last = None
-        aged = self._aged[count - 1] if count else 0
-        ages = self._ages[max(0, aged - CURVE_POINTS) : aged]
+        ages = self.ages_until(t_ns, CURVE_POINTS)
         recent = count - bisect_right(self._acted_ns, t_ns - RATE_NS)
         return Moment(
             held=held,

@@ -6,6 +6,7 @@ The file (`film.mkv`) can be read after a crash at any moment. Its metadata tell
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -39,9 +40,11 @@ def film(desktop: Desktop, window: Window, path: Path, fps: int) -> None:
     options = {"cluster_time_limit": "500", "flush_packets": "1"}
     period = 1 / fps
     with (
+        path.open("wb") as lock,
         av.open(str(path), "w", format="matroska", options=options) as file,
         WindowCapture(window, desktop=desktop) as eye,
     ):
+        fcntl.flock(lock, fcntl.LOCK_SH)  # nobody makes videos of a film that goes on
         stream = file.add_stream(
             "libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency", "crf": "20"}
         )
@@ -67,6 +70,8 @@ def film(desktop: Desktop, window: Window, path: Path, fps: int) -> None:
             file.mux(stream.encode(picture))
         if shape is not None:
             file.mux(stream.encode(None))
+    if shape is None:
+        path.unlink()
 
 
 def main(argv: list[str]) -> int:

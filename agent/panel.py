@@ -86,7 +86,7 @@ def spark(values: list[float], width: int, full: float) -> str:
     return "".join(BLOCKS[min(7, max(0, int(v / full * 8)))] for v in values[-width:])
 
 
-def without_play_s(chronicle: Chronicle, mode: Mode, now_ns: int) -> float:
+def seconds_of(chronicle: Chronicle, mode: Mode, now_ns: int) -> float:
     """For how long it has been `mode`."""
     ends = [line.t_ns for line in chronicle.modes[1:]] + [now_ns]
     return sum((end - line.t_ns) / 1e9 for line, end in zip(chronicle.modes, ends, strict=True) if line.mode == mode)
@@ -102,7 +102,7 @@ def draw(chronicle: Chronicle, info: EpisodeInfo, now_ns: int, width: int, heigh
     from combatvla.report import percentile
 
     now = chronicle.at(now_ns, info.monotonic_ns)
-    ages = chronicle.ages_until(now_ns)[-RECENT:]
+    ages = chronicle.ages_until(now_ns, RECENT)
     p50, p95 = percentile(ages, 50), percentile(ages, 95)
     badge, style = BADGES[now.mode]
     held = " + ".join(a.replace("_", " ") for a in now.held)
@@ -130,7 +130,7 @@ def draw(chronicle: Chronicle, info: EpisodeInfo, now_ns: int, width: int, heigh
     counts = [f"{now.hz:.1f}/s", f"{now.decisions} decisions"]
     counts.append(f"{chronicle.parse_failures} no plan")
     for mode, said in (("no focus", "without focus"), ("human", "you")):
-        if (s := without_play_s(chronicle, mode, now_ns)) > 0 or mode == "no focus":
+        if (s := seconds_of(chronicle, mode, now_ns)) > 0 or mode == "no focus":
             counts.append(f"{s:.1f} s {said}")
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(width=7, style="grey50")

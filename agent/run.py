@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -193,6 +194,9 @@ def new_folder(parent: Path) -> Path:
 
 def show(record: dict[str, Any], title: str) -> None:
     """The latency table of an episode or several: each stage from the screen to the key."""
+    from rich.text import Text
+
+    from combatvla.episode import PARTS
     from combatvla.report import table
 
     meaning = {
@@ -207,9 +211,10 @@ def show(record: dict[str, Any], title: str) -> None:
         "act": "plan to key down",
         "age": "action age: capture of the newest frame to key down",
     }
-    rows = [
-        [meaning[stage], *(f"{f[q]:.1f}" for q in ("p50", "p95", "max"))] for stage, f in record["stages_ms"].items()
-    ]
+    rows = []
+    for stage, f in record["stages_ms"].items():
+        style = "bold" if stage == "age" else "" if stage not in PARTS else "dim"
+        rows.append([Text(text, style) for text in (meaning[stage], *(f"{f[q]:.1f}" for q in ("p50", "p95", "max")))])
     table(title, ["milliseconds", "p50", "p95", "max"], rows)
 
 
@@ -280,7 +285,8 @@ def watch(seat: Seat, *, plain: bool, hud: bool) -> Iterator[Ticker]:
     from agent.strip import StripWindow
 
     with ExitStack() as stack:
-        ticker = Ticker() if plain or not sys.stderr.isatty() else Silent()
+        drawable = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        ticker = Silent() if drawable and not plain else Ticker()
         if isinstance(ticker, Silent):
             stack.enter_context(Panel(seat.folder))
         if hud:

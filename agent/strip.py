@@ -224,6 +224,8 @@ def watch(strip: X11Strip, folder: Path) -> None:
 
 
 def main(argv: list[str]) -> int:
+    from Xlib.error import ConnectionClosedError, DisplayError
+
     from combatvla.desktop.base import WindowGone
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -236,6 +238,8 @@ def main(argv: list[str]) -> int:
             strip.close()
     except WindowGone:
         pass  # the agent says so
+    except (ConnectionClosedError, DisplayError):
+        return 0  # the display ended, and with it the game
     except (UserError, OSError) as error:
         print(f"the strip is not shown: {error}", file=sys.stderr)
         return 2

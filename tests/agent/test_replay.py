@@ -16,6 +16,7 @@ from agent.loop import Acted
 from agent.replay import make_videos
 from combatvla.actions import Action, Plan
 from combatvla.episode import first_frame_ns
+from combatvla.errors import UserError
 from combatvla.policy.base import Decision
 from combatvla.profiles import Look, load_profile
 from tests.helpers import until
@@ -89,6 +90,8 @@ def test_replay_of_a_filmed_window(probe, desktop, arena, tmp_path):
             time.sleep(0.4)
             log.held(time.monotonic_ns(), frozenset())
             time.sleep(0.4)
+            with pytest.raises(UserError, match="still being filmed"):
+                make_videos(tmp_path, arena)
     heard = []
     with av.open(str(tmp_path / "film.mkv")) as video:
         filmed = [f.to_ndarray() for f in video.decode(video=0)]
