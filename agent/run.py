@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from combatvla.desktop.base import WindowGone
 from combatvla.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from agent.loop import Acted, Episode
     from combatvla.desktop.base import Desktop, Window
@@ -61,6 +63,10 @@ class Args:
     """Where to write the replay video; by default `replay.mp4` beside the log."""
     no_replay: bool = False
     """Record no video."""
+    hud: bool = False
+    """Show the strip of keys, plan, thought and ages in a window beside the game's (docs/agent.md)."""
+    plain: bool = False
+    """Plain lines in place of the panel in the terminal."""
     log: Path = Path("out/agent")
     """Where the log is written, in a folder named after the time."""
     json: bool = False
@@ -75,7 +81,9 @@ class Seat:
     window: Window
     profile: GameProfile
     folder: Path
-    """Gets the log (`agent.log`) and `replay.mp4`."""
+    """Gets the log and the videos (`combatvla.episode`)."""
+    policy: str = ""
+    """The policy's name, for the log."""
     armed: bool = True
     replay: bool = True
     linger_s: float = 0.0
@@ -99,26 +107,28 @@ def play(
 ) -> dict[str, Any]:
     """Plays one episode and returns its figures (`agent.log.figures`), which also stand in `summary.json`.
 
-    On every way out, exceptions included, all input is let go, what was logged is on disk, and the replay is made
-    (after SIGTERM there is no time for that: the film stays beside the log). `on_end` is called once nothing is held
-    any more, before that.
+    On every way out, exceptions included, all input is let go, what was logged is on disk, and the videos are made
+    (after SIGTERM there is no time for that: the film stays beside the log, and `combatvla agent videos` makes them).
+    `on_end` is called once nothing is held any more, before that.
     """
-    from contextlib import ExitStack
-
     from agent.film import Film
     from agent.log import EpisodeLog, figures
     from agent.loop import Episode, fight
+    from agent.videos import make_videos
     from combatvla.desktop.capture import WindowCapture
-    from combatvla.desktop.inject import GuardedInjector, release_on_exit
+    from combatvla.desktop.exits import release_on_exit
+    from combatvla.desktop.inject import GuardedInjector
+    from combatvla.episode import FILM
 
     episode = Episode() if episode is None else episode
-    video = None
+    videos = None
     log = EpisodeLog(seat.folder)
     try:
         with ExitStack() as stack:
             stack.enter_context(log)
+            log.begins(seat.profile, seat.window, policy=seat.policy, armed=seat.armed, seconds=seconds)
             if seat.replay:
-                stack.enter_context(Film(seat.folder / "film.mkv", seat.window))
+                stack.enter_context(Film(seat.folder / FILM, seat.window))
             capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop, keep=1))
             # The actuator must get in while the policy computes: Python's own 5 ms are long for a key.
             stack.callback(sys.setswitchinterval, sys.getswitchinterval())
@@ -129,6 +139,11 @@ def play(
             def note(acted: Acted) -> None:
                 log.acted(acted)
                 on_acted(acted)
+
+            def focus(focused: bool) -> None:
+                playing = "armed" if seat.armed else "dry run"
+                log.mode(time.monotonic_ns(), playing if focused else "no focus")
+                on_focus(focused)
 
             fight(
                 policy,
@@ -142,7 +157,7 @@ def play(
                 stop=stop,
                 on_acted=note,
                 on_held=log.held,
-                on_focus=on_focus,
+                on_focus=focus,
                 episode=episode,
             )
             injector.close()
@@ -152,31 +167,15 @@ def play(
         on_end()
         try:
             if seat.replay and not isinstance(sys.exc_info()[1], SystemExit):
-                video = _replay(seat)
-        except (KeyboardInterrupt, UserError) as error:  # the fight counts without it
-            print(f"no replay{f': {error}' * bool(str(error))}; the film is in {seat.folder}", file=sys.stderr)
+                videos = make_videos(seat.folder, seat.profile)
+        except (KeyboardInterrupt, UserError) as error:  # the fight counts without them
+            said = f"no replay{f': {error}' * bool(str(error))}"
+            print(f"{said}; `combatvla agent videos {seat.folder}` makes it", file=sys.stderr)
         finally:
-            record = {**figures(episode), "replay": str(video) if video else None, "log": str(seat.folder)}
+            clean, replay = map(str, videos) if videos else (None, None)
+            record = {**figures(episode), "replay": replay, "clean": clean, "log": str(seat.folder)}
             log.summarize(record)
     return record
-
-
-def _replay(seat: Seat) -> Path | None:
-    """Makes the replay, saying so; None where there was nothing to film."""
-    from agent.replay import make_replay
-    from combatvla.report import progress
-
-    done = 0
-    with progress("writing the replay (Ctrl-C skips it)", 100) as advance:
-
-        def note(ms: int, total_ms: int) -> None:
-            nonlocal done
-            percent = min(100, 100 * ms // max(1, total_ms))
-            if percent > done:
-                advance(percent - done)
-                done = percent
-
-        return make_replay(seat.folder, seat.profile, advance=note)
 
 
 def new_folder(parent: Path) -> Path:
@@ -195,6 +194,9 @@ def new_folder(parent: Path) -> Path:
 
 def show(record: dict[str, Any], title: str) -> None:
     """The latency table of an episode or several: each stage from the screen to the key."""
+    from rich.text import Text
+
+    from combatvla.episode import PARTS
     from combatvla.report import table
 
     meaning = {
@@ -209,9 +211,10 @@ def show(record: dict[str, Any], title: str) -> None:
         "act": "plan to key down",
         "age": "action age: capture of the newest frame to key down",
     }
-    rows = [
-        [meaning[stage], *(f"{f[q]:.1f}" for q in ("p50", "p95", "max"))] for stage, f in record["stages_ms"].items()
-    ]
+    rows = []
+    for stage, f in record["stages_ms"].items():
+        style = "bold" if stage == "age" else "" if stage not in PARTS else "dim"
+        rows.append([Text(text, style) for text in (meaning[stage], *(f"{f[q]:.1f}" for q in ("p50", "p95", "max")))])
     table(title, ["milliseconds", "p50", "p95", "max"], rows)
 
 
@@ -261,6 +264,37 @@ class Ticker:
             print(line, file=sys.stderr, flush=True)
 
 
+class Silent(Ticker):
+    """Where others tell what the agent does."""
+
+    def __call__(self, acted: Acted) -> None:
+        pass
+
+    def focus(self, focused: bool) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+@contextmanager
+def watch(seat: Seat, *, plain: bool, hud: bool) -> Iterator[Ticker]:
+    """Shows what the agent does: the panel where there is a terminal, else (or when `plain`) lines; the strip beside
+    the game when `hud`. Each has a process of its own and reads the log."""
+    from agent.panel import Panel
+    from agent.strip import StripWindow
+
+    with ExitStack() as stack:
+        drawable = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        ticker = Silent() if drawable and not plain else Ticker()
+        if isinstance(ticker, Silent):
+            stack.enter_context(Panel(seat.folder))
+        if hud:
+            stack.enter_context(StripWindow(seat.window, seat.folder))
+        stack.callback(ticker.end)
+        yield ticker
+
+
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "agent run")
     for option in ("seconds", "hz", "deadline", "dead_man"):
@@ -283,11 +317,20 @@ def main(argv: list[str]) -> int:
             warm_up(policy, capture.grab())
         if args.armed and not desktop.activate(window):
             print("the window does not have the focus: click it, and the agent begins", file=sys.stderr)
-        seat = Seat(desktop, window, profile, new_folder(args.log), armed=args.armed, replay=not args.no_replay)
-        ticker = Ticker()
+        seat = Seat(
+            desktop,
+            window,
+            profile,
+            new_folder(args.log),
+            policy=args.policy,
+            armed=args.armed,
+            replay=not args.no_replay,
+        )
         how = "playing" if args.armed else "dry run (nothing is pressed; --armed plays):"
         print(f"{how} {window.title!r} with {args.policy}; Ctrl-C ends it", file=sys.stderr)
+        watching = ExitStack()
         try:
+            ticker = watching.enter_context(watch(seat, plain=args.plain, hud=args.hud))
             record = play(
                 policy,
                 seat,
@@ -297,13 +340,15 @@ def main(argv: list[str]) -> int:
                 dead_man_ms=args.dead_man * 1000,
                 on_acted=ticker,
                 on_focus=ticker.focus,
-                on_end=ticker.end,
+                on_end=watching.close,
             )
         except WindowGone as error:
             raise UserError(
                 f"the window {window.title!r} was closed while the agent played: every key was let go, the log and the "
                 f"replay are in {seat.folder}"
             ) from error
+        finally:
+            watching.close()
     finally:
         desktop.close()
     if args.replay is not None and record["replay"]:
@@ -311,7 +356,7 @@ def main(argv: list[str]) -> int:
     if record["parse_failures"] and (counts := getattr(policy, "counts", None)):
         print(f"{record['parse_failures']} decisions were no plan and became a wait, the last one: {counts.last_error}")
     show(record, f"{record['decisions']} decisions in {record['seconds']:.0f} s ({record['ended']})")
-    print(f"log:    {record['log']}")
+    print(f"log:    {record['log']}  (combatvla agent replay {record['log']})")
     if record["replay"]:
         print(f"replay: {record['replay']}")
     emit({"game": profile.name, "policy": args.policy, "armed": args.armed, **record}, as_json=args.json)

@@ -41,6 +41,8 @@ COMMANDS: dict[str, Command] = {
     "train sft": Command("training.sft.train", "train a policy on action-of-thought data"),
     "serve": Command("combatvla.policy.serve", "serve a policy as an OpenAI-compatible server, by vLLM"),
     "agent run": Command("agent.run", "let a policy play a game window, live and unpaused"),
+    "agent replay": Command("tracker.view.replay", "show an episode in the browser, decision by decision"),
+    "agent videos": Command("agent.videos", "make the clean film and the replay of an episode anew"),
     "bench latency": Command(
         "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"
     ),

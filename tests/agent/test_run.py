@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.log import DecisionLine, HeldLine, read_lines
 from combatvla import cli
+from combatvla.episode import DecisionLine, HeldLine, read_lines
 from combatvla.errors import UserError
 from tests.helpers import start_command, until
+from tests.tracker.episodes import write_episode
 
 HOLDER = """
 import sys
@@ -92,7 +93,11 @@ def test_signals_leave_no_key_down(holder, down, tmp_path, number, code):
     decisions = read_lines(tmp_path / "decisions.jsonl", DecisionLine)
     assert decisions and decisions[0].sent
     assert read_lines(tmp_path / "held.jsonl", HeldLine)[0].held
-    assert (tmp_path / ("replay.mp4" if number == signal.SIGINT else "film.mkv")).exists()
+    left = {path.name for path in tmp_path.iterdir() if path.suffix in (".mkv", ".mp4", ".part")}
+    assert left == ({"clean.mp4", "replay.mp4"} if number == signal.SIGINT else {"film.mkv"})
+    assert cli.main(["agent", "videos", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} >= {"clean.mp4", "replay.mp4"}
+    assert not (tmp_path / "film.mkv").exists()
 
 
 def test_a_fault_leaves_no_key_down(holder, down, tmp_path):
@@ -163,6 +168,33 @@ def test_bad_input_is_one_sentence(display, argv, says, capsys):
     assert cli.main(["agent", "run", *argv]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("combatvla: ") and says in said
+
+
+@pytest.mark.parametrize(
+    ("lacks", "says"),
+    [("decisions.jsonl", "no episode in"), ("episode.json", "name it with --game"), ("film.mkv", "nothing was filmed")],
+)
+def test_videos_of_what_is_no_episode(tmp_path, lacks, says, capsys):
+    folder = write_episode(tmp_path / "e")
+    (folder / lacks).unlink()
+    assert cli.main(["agent", "videos", str(folder)]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_videos_of_a_damaged_film_or_log(tmp_path, capsys):
+    folder = write_episode(tmp_path / "e")
+    film = (folder / "film.mkv").read_bytes()
+    (folder / "film.mkv").write_bytes(b"no film" * 100)
+    assert cli.main(["agent", "videos", str(folder)]) == 2
+    assert "holds no picture" in capsys.readouterr().err and (folder / "film.mkv").exists()
+    (folder / "film.mkv").write_bytes(film[: len(film) * 2 // 3])
+    (folder / "held.jsonl").write_text("rubbish\n")
+    assert cli.main(["agent", "videos", str(folder)]) == 2
+    assert "held.jsonl" in capsys.readouterr().err
+    assert (folder / "clean.mp4").exists() and not list(folder.glob("*.part")) and not (folder / "replay.mp4").exists()
+    (folder / "held.jsonl").unlink()
+    assert cli.main(["agent", "videos", str(folder), "--game", "arena"]) == 0
+    assert (folder / "replay.mp4").stat().st_size > 1000
 
 
 def test_no_display(monkeypatch, capsys):
