@@ -1,6 +1,7 @@
 """The eyes and hands: find a game's window, capture it, press its keys, and nothing else's.
 
-`open_desktop()` gives the back end of this machine (X11 on Linux so far); the protocols are in `base`.
+`open_desktop()` gives the back end of this machine (X11 on Linux, Windows untried), `hands.open_injector` its injector;
+the protocols are in `base`.
 """
 
 from combatvla.desktop.base import Desktop, Window, WindowGone, open_desktop

@@ -79,8 +79,9 @@ class Desktop(Protocol):
         """The window that the person clicks on; None when that is called off. `UserError` after `timeout_s`."""
 
     def find_window(self, profile: GameProfile, *, wait_s: float = 0.0, pid: int | None = None) -> Window:
-        """The window that fits `profile` (its title's beginning, its program), of the process `pid` where one is given; looks for it for
-        `wait_s` seconds. Of several: the one with the focus, else the one opened last. `UserError` when there is none.
+        """The window that fits `profile` (its title's beginning, its program), of the process `pid` where one is given;
+        looks for it for `wait_s` seconds. Of several: the one with the focus, else the one opened last. `UserError`
+        when there is none.
         """
 
     def active_window(self) -> int | None:
@@ -156,9 +157,9 @@ class Injector(Protocol):
 
 
 def open_desktop(*, watch_only: bool = False) -> Desktop:
-    """The back end of this machine. `UserError` when there is no display or no window manager on it, and on systems
-    other than Linux unless it is `watch_only`: nothing is to be pressed there."""
-    if watch_only and sys.platform == "win32":
+    """The back end of this machine. `UserError` when there is no display or no window manager on it, and on macOS
+    unless it is `watch_only`: nothing is to be pressed there."""
+    if sys.platform == "win32":
         from combatvla.desktop.windows import WindowsDesktop
 
         return WindowsDesktop()
@@ -168,7 +169,7 @@ def open_desktop(*, watch_only: bool = False) -> Desktop:
         return MacDesktop()
     if sys.platform != "linux":
         what = "recorded" if watch_only else "played"
-        raise UserError(f"windows are {what} on Linux with X11 so far, this is {sys.platform}")
+        raise UserError(f"windows are {what} on Linux with X11 and on Windows so far, this is {sys.platform}")
     if not os.environ.get("DISPLAY"):
         if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
             raise UserError(
