@@ -19,8 +19,11 @@ from combatvla.actions import Action, Plan, Step
 from combatvla.errors import UserError
 from combatvla.report import percentile
 
-STAGES = ("capture", "preprocess", "vision", "prefill", "decode", "decide", "act", "age")
-"""The stages of a decision's way from the screen to the key, in order; `decide` contains the four before it."""
+PARTS = ("preprocess", "vision", "prefill", "decode", "other")
+"""The stages within a policy, where it tells of them; `other` is what it spent besides (text to plan)."""
+STAGES = ("capture", "wait", *PARTS, "decide", "act", "age")
+"""The stages of a decision's way from the screen to the key, in order. `decide` is the sum of its `PARTS`; `age`, where
+the decision pressed anything, the sum of `capture`, `wait`, `decide` and `act`."""
 
 
 class StepLine(BaseModel):
@@ -128,8 +131,12 @@ class EpisodeLog:
 
 def stages(acted: Acted) -> dict[str, float]:
     """Milliseconds of each stage that was measured, in the order of `STAGES`."""
-    measured = {**acted.decision.timings_ms, "capture": acted.capture_ms, "act": acted.act_ms}
-    measured["decide"] = measured.pop("total")
+    told = acted.decision.timings_ms
+    measured = {part: told[part] for part in PARTS if part in told}
+    if measured:
+        measured["other"] = told["total"] - sum(measured.values())
+    measured |= {"decide": told["total"]}
+    measured |= {"capture": acted.capture_ms, "wait": acted.wait_ms, "act": acted.act_ms}
     if acted.changed:
         measured["age"] = acted.action_age_ms
     return {stage: measured[stage] for stage in STAGES if stage in measured}

@@ -1,16 +1,18 @@
 """The live loop: look, decide, act, ten times a second, while the game runs on.
 
-It keeps the time of `combatvla/Arena-v0`: a decision's plan begins as soon as it stands, the old plan goes on while the
-policy thinks, and the next look comes `period_ms` after the last one, or later when thinking took longer.
+Each has a thread of its own, over one clock (`time.monotonic_ns`): the eye takes pictures when they are due, the
+caller's thread decides, the actuator carries out. It keeps the time of `combatvla/Arena-v0`: a decision's plan begins
+as soon as it stands, the old plan goes on while the policy thinks, and the next look comes `period_ms` after the last
+one, or later when thinking took longer.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from agent.eye import MS, Eye
 from combatvla.actions import PERIOD_MS, WAIT_PLAN, Action, Plan
 from combatvla.desktop.actuator import DEAD_MAN_MS, GUARD_MS, Actuator
 from combatvla.desktop.base import Capture, Injector, WindowGone
@@ -34,7 +36,11 @@ class Acted:
     changed: bool = True
     """Whether the first step pressed or released anything: only then is there an action to have an age."""
     capture_ms: float = 0.0
+    """Until the newest frame was in memory."""
+    wait_ms: float = 0.0
+    """From there until the policy had it."""
     act_ms: float = 0.0
+    """From the plan to the key down. `capture_ms`, `wait_ms`, the decision's `total` and this make up the age."""
 
     @property
     def action_age_ms(self) -> float:
@@ -73,6 +79,7 @@ def fight(
     seconds: float,
     seed: int | None = None,
     period_ms: float = PERIOD_MS,
+    deadline_ms: float | None = None,
     dead_man_ms: float = DEAD_MAN_MS,
     stop: Callable[[], bool] = lambda: False,
     on_acted: Callable[[Acted], None] = lambda acted: None,
@@ -83,47 +90,60 @@ def fight(
     """Lets `policy` play the window behind `capture` and `injector` until `stop()` or for `seconds`.
 
     While the window is without the focus it waits, holding nothing; the game goes on. A policy with `explain_last`
-    explains a decision in the idle time after it. Every input is let go on the way out. Raises `WindowGone` when the
+    explains a decision in the idle time after it. A decision that does not stand `deadline_ms` after its newest frame
+    was captured is asked to be what it is by then. Every input is let go on the way out. Raises `WindowGone` when the
     window is closed; what was done until then is in `episode`, if one is given. `on_acted` is called after each
     decision, while its plan is already carried out; `on_held` from another thread at each change of the held keys.
     """
     episode = Episode() if episode is None else episode
-    frames: deque[Frame] = deque(maxlen=max(1, policy.frames_per_decision))
     explain, rest = getattr(policy, "explain_last", None), getattr(policy, "rest", None)
+    count, gap_ms = max(1, policy.frames_per_decision), getattr(policy, "frame_gap_ms", period_ms)
     policy.reset(seed)
-    began = look = time.monotonic()
     episode.ended = "interrupted"
+    began = time.monotonic_ns()
     try:
-        with Actuator(injector, dead_man_ms=dead_man_ms, on_held=on_held) as actuator:
-            while (ended := _ended(stop, began, seconds)) is None:
+        with (
+            Eye(capture, count, gap_ms, period_ms) as eye,
+            Actuator(injector, dead_man_ms=dead_man_ms, on_held=on_held) as actuator,
+        ):
+            began = look = time.monotonic_ns()
+            end = began + round(seconds * 1e9)
+            eye.aim(look)
+            while (ended := _ended(stop, max(look, time.monotonic_ns()), end)) is None:
                 if not actuator.focused:
-                    _await_focus(actuator, lambda: _ended(stop, began, seconds) is not None, on_focus, episode)
-                    frames.clear()
-                    look = time.monotonic()
+                    eye.forget()
+                    _await_focus(
+                        actuator, lambda: _ended(stop, time.monotonic_ns(), end) is not None, on_focus, episode
+                    )
+                    look = time.monotonic_ns()
+                    eye.aim(look)
                     continue
-                frames.append(capture.grab())
+                frames, seen = eye.look()
+                taken = frames[-1].t_ns
+                deadline = None if deadline_ms is None else taken + round(deadline_ms * MS)
                 thinking = time.monotonic_ns()
-                decision = policy.decide(list(frames))
+                decision = policy.decide(frames, deadline_ns=deadline)
                 ready = time.monotonic_ns()
-                decision.timings_ms["total"] = (ready - thinking) / 1e6
+                decision.timings_ms["total"] = (ready - thinking) / MS
                 acted_ns, changed = actuator.start(decision.plan)
                 acted = Acted(
                     decision,
-                    frames[-1].t_ns,
+                    taken,
                     acted_ns,
                     sent=actuator.focused,
                     changed=changed and actuator.focused,
-                    capture_ms=(thinking - frames[-1].t_ns) / 1e6,
-                    act_ms=(acted_ns - ready) / 1e6,
+                    capture_ms=(seen - taken) / MS,
+                    wait_ms=(thinking - seen) / MS,
+                    act_ms=(acted_ns - ready) / MS,
                 )
-                look = max(look + period_ms / 1000, time.monotonic())
+                look = max(look + round(period_ms * MS), time.monotonic_ns())
+                eye.aim(look)
                 if explain is not None and decision.explanation is None:
-                    decision.explanation = explain(deadline_ns=int(look * 1e9 - EXPLAIN_MARGIN_MS * 1e6))
+                    decision.explanation = explain(deadline_ns=look - EXPLAIN_MARGIN_MS * MS)
                 episode.acted.append(acted)
                 on_acted(acted)
                 if rest is not None:
                     rest()
-                time.sleep(max(0.0, look - time.monotonic()))
             episode.ended = ended
     except WindowGone:
         if stop():  # the game closed its window because all was over
@@ -132,14 +152,15 @@ def fight(
             episode.ended = "window closed"
             raise
     finally:
-        episode.seconds = time.monotonic() - began
+        episode.seconds = (time.monotonic_ns() - began) / 1e9
     return episode
 
 
-def _ended(stop: Callable[[], bool], began: float, seconds: float) -> str | None:
+def _ended(stop: Callable[[], bool], look: int, end: int) -> str | None:
+    """Why there is no look at `look` any more, in a fight until `end`; None while there is."""
     if stop():
         return "stopped"
-    return "time is over" if time.monotonic() - began >= seconds else None
+    return "time is over" if look >= end else None
 
 
 def _await_focus(

@@ -52,6 +52,9 @@ class Args:
     """Seconds to wait for the window to appear."""
     hz: float = 10.0
     """Decisions a second at most."""
+    deadline: float | None = None
+    """Milliseconds after its newest picture was taken until which a decision must stand: then the policy gives the plan
+    that it has so far."""
     dead_man: float = 1.0
     """Without a new decision for so many seconds, everything is let go."""
     replay: Path | None = None
@@ -86,6 +89,7 @@ def play(
     seconds: float,
     seed: int | None = None,
     period_ms: float = PERIOD_MS,
+    deadline_ms: float | None = None,
     dead_man_ms: float = 1000.0,
     stop: Callable[[], bool] = lambda: False,
     on_acted: Callable[[Acted], None] = lambda acted: None,
@@ -115,10 +119,7 @@ def play(
             stack.enter_context(log)
             if seat.replay:
                 stack.enter_context(Film(seat.folder / "film.mkv", seat.window))
-            keep = max(1, policy.frames_per_decision) + 2
-            capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop, keep=keep))
-            for _ in range(keep):
-                capture.grab()  # fresh buffers are slow once
+            capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop, keep=1))
             # The actuator must get in while the policy computes: Python's own 5 ms are long for a key.
             stack.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(0.001)
@@ -136,6 +137,7 @@ def play(
                 seconds=seconds,
                 seed=seed,
                 period_ms=period_ms,
+                deadline_ms=deadline_ms,
                 dead_man_ms=dead_man_ms,
                 stop=stop,
                 on_acted=note,
@@ -197,10 +199,12 @@ def show(record: dict[str, Any], title: str) -> None:
 
     meaning = {
         "capture": "capture of the window",
+        "wait": "picture to policy",
         "preprocess": "  frame to model input",
         "vision": "  vision tower",
         "prefill": "  prompt",
         "decode": "  action tokens",
+        "other": "  text to plan",
         "decide": "decision: frames in, plan out",
         "act": "plan to key down",
         "age": "action age: capture of the newest frame to key down",
@@ -259,8 +263,8 @@ class Ticker:
 
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "agent run")
-    for option in ("seconds", "hz", "dead_man"):
-        if not getattr(args, option) > 0:
+    for option in ("seconds", "hz", "deadline", "dead_man"):
+        if getattr(args, option) is not None and not getattr(args, option) > 0:
             raise UserError(f"--{option.replace('_', '-')} must be more than 0, got {getattr(args, option):g}")
 
     from agent.loop import warm_up
@@ -289,6 +293,7 @@ def main(argv: list[str]) -> int:
                 seat,
                 seconds=args.seconds,
                 period_ms=1000 / args.hz,
+                deadline_ms=args.deadline,
                 dead_man_ms=args.dead_man * 1000,
                 on_acted=ticker,
                 on_focus=ticker.focus,

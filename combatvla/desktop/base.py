@@ -138,16 +138,25 @@ class Cover(Protocol):
 
 
 class Capture(Protocol):
-    def grab(self) -> Frame:
-        """The window's picture now. `WindowGone` when it was closed."""
+    def grab(self, into: np.ndarray | None = None) -> Frame:
+        """The window's picture now, in the pixels `into` where they have its size. `WindowGone` when it was closed."""
 
     def close(self) -> None:
         """Frees the buffers."""
 
 
 class Injector(Protocol):
+    press: frozenset[Action]
+    """The actions that each further step, and each further decision, presses anew (`GameProfile.press`)."""
+    look_speed: float
+    """Counts of mouse motion a second while a look action is held; 0 where the game has none."""
+
     def set_held(self, actions: frozenset[Action]) -> bool:
         """Holds exactly `actions`; False, and nothing held, while the window is without the focus."""
+
+    def turn(self, dx: int, dy: int) -> bool:
+        """Moves the mouse by so many counts to the right and down. False, and nothing sent, as `set_held`, and where
+        the game's profile has no `look`."""
 
     def release_all(self) -> None:
         """Lets go of everything."""

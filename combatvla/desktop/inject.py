@@ -57,6 +57,8 @@ class GuardedInjector:
             self._x.close()
             raise
         self._buttons = {a: BUTTONS[k] for a, k in profile.keys.items() if k in BUTTONS}
+        self.press = frozenset(profile.press)
+        self.look_speed = profile.look.speed if profile.look else 0.0
         self._root = self._x.screen().root
         self._target = self._x.create_resource_object("window", window.id)
         self._failure: UserError | None = None
@@ -86,6 +88,15 @@ class GuardedInjector:
         """
         wanted = frozenset(a for a in actions if a in self._codes or a in self._buttons)
         return bool(self._ask(lambda: self._set(wanted)))
+
+    def turn(self, dx: int, dy: int) -> bool:
+        """Moves the mouse by so many counts to the right and down, relative to where it is: so the camera of a game
+        that holds the pointer is turned. Has been carried out by the server when it returns.
+
+        False, and nothing sent, where the profile has no `look`, without the focus, and while another program has
+        grabbed the keyboard or the pointer. Raises `WindowGone` when the window was closed.
+        """
+        return bool(self._ask(lambda: self._turn(dx, dy)))
 
     def release_all(self) -> None:
         """Lets go of everything held here, and of the profile's keys that another injector left held."""
@@ -217,6 +228,19 @@ class GuardedInjector:
             self._x.sync()
         if not wanted:
             return self._focused()
+        return True
+
+    def _turn(self, dx: int, dy: int) -> bool:
+        if not self.look_speed:
+            return False
+        if not self._focused():
+            self._drop()
+            return False
+        if not self._pointer_inside():
+            return False
+        if self.armed:
+            xtest.fake_input(self._x, X.MotionNotify, 1, x=dx, y=dy)  # 1: relative
+            self._x.sync()
         return True
 
     def _drop(self) -> None:
