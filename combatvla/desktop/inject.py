@@ -6,8 +6,9 @@ that another program has grabbed (a screen lock) from the server within about a 
 cannot be interrupted by a signal halfway through a request (Python runs signal handlers in the main thread). A watchdog
 process lets go after `kill -9`, and when this process stands still.
 
-Between the last question about the focus and the press lie some ten microseconds. Grabbing the server would close that
-gap, but a program stopped (Ctrl-Z) while it holds the grab would freeze the whole screen.
+Around the last question about the focus and the press the server is grabbed: it then does nothing for any other program,
+and so the focus cannot go elsewhere in between. A process stopped in that moment is cut off by the watchdog, so that the
+screen does not stay frozen.
 """
 
 from __future__ import annotations
@@ -19,22 +20,27 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from queue import Empty, SimpleQueue
 
 from Xlib import X
 from Xlib.ext import xtest
 
 from combatvla.actions import Action
-from combatvla.desktop import watchdog
+from combatvla.desktop import rawinput, watchdog
 from combatvla.desktop.base import Desktop, DisplayEnded, Window, WindowGone
 from combatvla.desktop.focus import X11Focus
+from combatvla.desktop.human import Grip, Human, Killed
+from combatvla.desktop.limits import Limits, Meter
+from combatvla.desktop.rawinput import RawInput
 from combatvla.desktop.x11 import BUTTONS, GONE, LOST, connect, gone_as_user_error, key_code
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 
 STILL_S = 0.7 * watchdog.STILL_S
 """After a standstill of so long, the watchdog may have let go of everything."""
+ARMED, DRY, NO_FOCUS, HUMAN, KILLED = "armed", "dry run", "no focus", "human", "killed"
+"""The modes of an injector."""
 
 
 class GuardedInjector:
@@ -42,17 +48,43 @@ class GuardedInjector:
 
     `armed=False` is a dry run: focus and window are checked as ever, nothing is sent. `held` says what is held (dry:
     would be). Actions for which the profile has no key (the Arena has none for `block`) hold nothing.
+
+    Given a `grip`, it heeds the person (`combatvla.desktop.human`): while the person has control, nothing is held, and
+    after the kill chord every call raises `Killed`. `mode` is `armed`, `dry run`, `no focus`, `human` or `killed`;
+    `on_mode(t_ns, mode)` hears of each change from the injector's thread, and must not call the injector. What goes
+    beyond `limits` is left out and counted in `meter.left_out`; `on_limit` gets a sentence about it, once.
     """
 
-    def __init__(self, desktop: Desktop, window: Window, profile: GameProfile, *, armed: bool) -> None:
+    def __init__(
+        self,
+        desktop: Desktop,
+        window: Window,
+        profile: GameProfile,
+        *,
+        armed: bool,
+        grip: Grip | None = None,
+        limits: Limits = Limits(),
+        on_mode: Callable[[int, str], None] = lambda t_ns, mode: None,
+        on_limit: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.window = desktop.geometry(window)
         self.armed = armed
         self.held: frozenset[Action] = frozenset()
+        self.mode = ""
+        self.meter = Meter(limits, on_limit)
+        self._on_mode = on_mode
+        self._human: Human | None = None
+        self._has_focus = False
+        if grip is not None:
+            grip.check(profile.keys.values())
         self._x = connect()
         try:
             with gone_as_user_error(window.title):
                 self._codes = {a: key_code(self._x, k) for a, k in profile.keys.items() if k not in BUTTONS}
-                self._focus = X11Focus(window, self._x, wary=True)
+                self._focus = X11Focus(window, self._x, wary=True, other=self._heed_input)
+                if grip is not None:
+                    self._human = Human(self._x, grip)
+                    rawinput.listen(self._x)
         except UserError:
             self._x.close()
             raise
@@ -67,7 +99,10 @@ class GuardedInjector:
         self._closed = False
         self._lock = threading.RLock()  # a signal's handler may call in the middle of a call
         self._beaten = time.monotonic()
-        self._watchdog = watchdog.start(self._codes.values(), self._buttons.values()) if armed else None
+        self._grabbed_at: float | None = None
+        self._watchdog = None
+        if armed:
+            self._watchdog = watchdog.start(self._codes.values(), self._buttons.values(), self._x.fileno())
         self._thread = threading.Thread(target=self._run, name="injector", daemon=True)
         self._thread.start()
         try:
@@ -82,9 +117,9 @@ class GuardedInjector:
         """Holds exactly the inputs of `actions` and releases the others; sends only the difference, and has been
         carried out by the server when it returns.
 
-        False when the window is without the focus, or another program has grabbed the keyboard (for buttons: the
-        pointer): then nothing is held and nothing was sent. Raises `WindowGone` when it was closed, `UserError` when
-        the watchdog was killed.
+        False when the window is without the focus, when another program has grabbed the keyboard (for buttons: the
+        pointer), and while the person has control: then nothing is held and nothing was sent. Raises `WindowGone` when
+        it was closed, `Killed` after the kill chord, `UserError` when the watchdog was killed.
         """
         wanted = frozenset(a for a in actions if a in self._codes or a in self._buttons)
         return bool(self._ask(lambda: self._set(wanted)))
@@ -167,9 +202,10 @@ class GuardedInjector:
                 job, answer = self._jobs.get_nowait()
             except Empty:
                 continue
-            answer.put(*self._guarded(job))
+            answered = self._guarded(job)
             if self._failure is None:
                 self._guarded(self._heed_events)  # events that came in together with a reply
+            answer.put(*answered)
 
     def _beat(self) -> None:
         """Gives the watchdog its sign of life; lets go after a standstill, so that what it released is pressed anew."""
@@ -196,6 +232,11 @@ class GuardedInjector:
             return None, error
         except LOST as problem:
             self._failure = DisplayEnded(f"the display of the window {self.window.title!r} ended ({problem})")
+            if self._grabbed_at is not None and time.monotonic() - self._grabbed_at >= watchdog.GRABBED_STILL_S:
+                self._failure = UserError(
+                    "this process stood still in the middle of a press, and the watchdog let go of everything: start "
+                    "again"
+                )
             self.held = frozenset()
             return None, self._failure
         except Exception as error:  # the caller's to see; this thread must live on to let go of the keys
@@ -204,6 +245,7 @@ class GuardedInjector:
     def _begin(self) -> None:
         self._target.get_geometry()
         self._release()  # what a crashed predecessor left held
+        self._heed_events()
 
     def _set(self, wanted: frozenset[Action]) -> bool:
         if self._watchdog is not None and self._watchdog.poll() is not None:
@@ -211,24 +253,44 @@ class GuardedInjector:
             raise UserError(
                 "the watchdog that frees the keys after a crash was killed, so no input is sent: start again"
             )
-        if wanted and not self._focused():
-            self._drop()
-            return False
-        for action in _ordered(self.held - wanted):
-            self._send(action, down=False)
-        pressed = _ordered(wanted - self.held)
-        if any(a in self._buttons for a in pressed) and not self._pointer_inside():
+        self.meter.no_longer_wanted(wanted)
+        released = _ordered(self.held - wanted)
+        pressed: list[Action] = []
+        for action in _ordered(wanted - self.held):
+            if self.meter.may_press(action, len(pressed)):
+                pressed.append(action)
+        if pressed and any(a in self._buttons for a in pressed) and self._allowed():
+            self._pointer_inside()
+        # Releases need no grab, nor does it to ask whether what is held may go on being held.
+        with self._grabbed() if pressed and self.armed else nullcontext():
+            allowed = self._allowed() if wanted else True
             # A button goes to the window under the pointer, whatever has the focus.
-            self._drop()
-            return False
-        for action in pressed:
-            self._send(action, down=True)
-        self.held = wanted
-        if self.armed:
+            if not allowed or (any(a in self._buttons for a in pressed) and not self._pointer_is_inside()):
+                self._drop()
+                return False
+            for action in released:
+                self._send(action, down=False)
+            for action in pressed:
+                self._send(action, down=True)
+                self.meter.pressed(action)
+        self.held = self.held & wanted | frozenset(pressed)
+        if self.armed and (pressed or released):
             self._x.sync()
-        if not wanted:
-            return self._focused()
-        return True
+        return True if wanted else self._allowed()
+
+    @contextmanager
+    def _grabbed(self) -> Iterator[None]:
+        """Nobody else's requests are carried out meanwhile."""
+        watchdog.beat(self._watchdog, watchdog.GRABS)
+        self._grabbed_at = time.monotonic()
+        self._x.grab_server()
+        try:
+            yield
+        finally:
+            self._x.ungrab_server()
+            self._x.flush()
+            watchdog.beat(self._watchdog, watchdog.LETS_GO)
+            self._grabbed_at = None
 
     def _turn(self, dx: int, dy: int) -> bool:
         if not self.look_speed:
@@ -254,6 +316,9 @@ class GuardedInjector:
     def _release(self) -> None:
         self._drop()
         if self.armed:
+            for kind, codes in (("key", self._codes), ("button", self._buttons)):
+                for code in codes.values():
+                    self._expect(RawInput(kind, False, code))
             watchdog.release(self._x, self._codes.values(), self._buttons.values())
 
     def _release_and_stop(self) -> bool:
@@ -267,34 +332,73 @@ class GuardedInjector:
         if not self.armed:
             return
         if action in self._codes:
+            self._expect(RawInput("key", down, self._codes[action]))
             xtest.fake_input(self._x, X.KeyPress if down else X.KeyRelease, self._codes[action])
         else:
+            self._expect(RawInput("button", down, self._buttons[action]))
             xtest.fake_input(self._x, X.ButtonPress if down else X.ButtonRelease, self._buttons[action])
 
-    def _heed_events(self) -> None:
-        """Lets go when the focus went elsewhere. The window's end arrives here too."""
-        while self._x.pending_events():  # again, as letting go may bring further events with it
-            if not self._focus.told():
-                self._drop()
+    def _expect(self, sent: RawInput) -> None:
+        if self._human is not None:
+            self._human.expect(sent)
 
-    def _focused(self) -> bool:
+    def _heed_input(self, event: object, focused: bool) -> None:
+        if self._human is not None and (heard := rawinput.heard(event)) is not None:
+            self._human.heed(heard, focused=focused)
+
+    def _heed_events(self) -> None:
+        """Lets go when the focus went elsewhere or the person takes over. The window's end arrives here too."""
+        while self._x.pending_events():  # again, as letting go may bring further events with it
+            if not self._told():
+                self._drop()
+        self._note_mode()
+
+    def _told(self) -> bool:
+        """Whether anything may be held, by what the server has told."""
+        had, self._has_focus = self._has_focus, self._focus.told()
+        if self._human is not None:
+            if self._has_focus and not had:
+                self._human.settle()
+            if self._human.killed or self._human.taken:
+                return False
+        return self._has_focus
+
+    def _note_mode(self) -> None:
+        if self._human is not None and self._human.killed:
+            mode = KILLED
+        elif self._human is not None and self._human.taken:
+            mode = HUMAN
+        elif not self._has_focus:
+            mode = NO_FOCUS
+        else:
+            mode = ARMED if self.armed else DRY
+        if mode != self.mode:
+            self.mode = mode
+            self._on_mode(time.monotonic_ns(), mode)
+
+    def _allowed(self) -> bool:
+        """Whether anything may be held now. Raises `Killed` after the kill chord."""
         self._x.sync()  # what the server has to tell comes with its answer
-        if self._focus.told():
+        if self._told():
             return True
+        if self._human is not None and self._human.killed:
+            self._drop()
+            raise Killed("killed by the kill chord: every key was let go")
         self._target.get_geometry()  # tells a closed window from one without the focus
         return False
 
-    def _pointer_inside(self) -> bool:
-        """Whether a button goes to the window; puts the pointer into its middle when it is elsewhere."""
-        if self._focus.told_of_pointer() or not self.armed:
-            return True
-        if self._focus.pointer_is_grabbed():  # by a menu, say: there the pointer is not ours to move
-            return False
+    def _pointer_is_inside(self) -> bool:
+        return not self.armed or self._focus.told_of_pointer()
+
+    def _pointer_inside(self) -> None:
+        """Puts the pointer into the middle of the window when it is elsewhere, and is nobody else's."""
+        if self._pointer_is_inside() or self._focus.pointer_is_grabbed():  # by a menu, say
+            return
         shape = self._target.get_geometry()
         at = self._root.translate_coords(self._target, shape.width // 2, shape.height // 2)
+        self._expect(RawInput("motion", False, 0, at.x, at.y))
         xtest.fake_input(self._x, X.MotionNotify, 0, x=at.x, y=at.y)
         self._x.sync()
-        return self._focus.told_of_pointer()
 
 
 def _ordered(actions: frozenset[Action]) -> list[Action]:
