@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "train sft": Command("training.sft.train", "train a policy on action-of-thought data"),
     "serve": Command("combatvla.policy.serve", "serve a policy as an OpenAI-compatible server, by vLLM"),
     "agent run": Command("agent.run", "let a policy play a game window, live and unpaused"),
+    "agent profile": Command("agent.profile", "write the profile of a game by asking for its keys and bars"),
     "bench latency": Command(
         "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"
     ),

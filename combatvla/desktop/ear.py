@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,6 +36,7 @@ class Ear:
 
         self._desktop, self._window, self._on_heard = desktop, window, on_heard
         self._down: set[str] = set()
+        self._closed = False
         self._focus = desktop.watch_focus(window)
         self._focus.has()
         self._listeners = (
@@ -46,14 +48,16 @@ class Ear:
             listener.wait()
 
     def close(self) -> None:
+        self._closed = True
         for listener in self._listeners:
-            listener.stop()
+            # On X11 pynput ends a listener with the next input only; until then its thread does nothing.
+            threading.Thread(target=listener.stop, daemon=True).start()
         self._focus.close()
 
     def _pressed(self, key: Any, *_) -> None:
         name = named(key) or key.char.lower()
         with suppress(WindowGone):
-            if name not in self._down and self._focus.has():  # (auto-repeat)
+            if name not in self._down and not self._closed and self._focus.has():  # (auto-repeat)
                 self._on_heard(Heard(name))
         self._down.add(name)
 
@@ -61,6 +65,8 @@ class Ear:
         self._down.discard(named(key) or key.char.lower())
 
     def _clicked(self, x: float, y: float, button: Any, pressed: bool, *_) -> None:
+        if self._closed:
+            return
         now_ns = time.monotonic_ns()
         with suppress(WindowGone):
             focused = self._focus.has() and now_ns - self._focus.since_ns > SETTLE_NS

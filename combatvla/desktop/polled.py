@@ -12,13 +12,14 @@ import atexit
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from combatvla.actions import Action
 from combatvla.desktop import polled_watchdog as watchdog
 from combatvla.desktop.base import Desktop, Window, WindowGone
+from combatvla.desktop.limits import Limits, Meter
 from combatvla.errors import UserError
 from combatvla.profiles import MOUSE_BUTTONS, GameProfile
 
@@ -58,12 +59,26 @@ class Hands(Protocol):
 
 
 class PolledInjector:
-    """`Injector` on `Hands`. `armed=False` is a dry run: focus and window are checked as ever, nothing is sent."""
+    """`Injector` on `Hands`. `armed=False` is a dry run: focus and window are checked as ever, nothing is sent. What
+    goes beyond `limits` is left out and counted in `meter.left_out`; `on_limit` gets a sentence about it, once."""
 
-    def __init__(self, hands: Hands, desktop: Desktop, window: Window, profile: GameProfile, *, armed: bool) -> None:
+    def __init__(
+        self,
+        hands: Hands,
+        desktop: Desktop,
+        window: Window,
+        profile: GameProfile,
+        *,
+        armed: bool,
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
+        on_limit: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.window = desktop.geometry(window)
         self.armed = armed
         self.held: frozenset[Action] = frozenset()
+        self.press = frozenset(profile.press)
+        self.look_speed = profile.look.speed if profile.look else 0.0
+        self.meter = Meter(limits, on_limit)
         self._hands, self._desktop, self._keys = hands, desktop, dict(profile.keys)
         if unknown := [key for key in self._keys.values() if not hands.knows(key)]:
             raise UserError(
@@ -95,12 +110,15 @@ class PolledInjector:
             if self._closed:
                 return False
             self._check_watchdog()
+            self.meter.no_longer_wanted(wanted)
             if not self._has_focus():
                 self._drop()
                 return False
             for action in _ordered(self.held - wanted):
                 self._release(action)
             for action in _ordered(wanted - self.held):
+                if not self.meter.may_press(action):
+                    continue
                 if not self._press(action):
                     self._drop()
                     return False
@@ -109,12 +127,18 @@ class PolledInjector:
             self._drop()
             return False
 
-    def move(self, dx: int, dy: int) -> bool:
-        """Moves the mouse by counts, which turns a camera; False, and nothing sent, without the focus."""
+    def turn(self, dx: int, dy: int) -> bool:
+        """Moves the mouse by so many counts to the right and down, which turns a camera; False, and nothing sent, where
+        the profile has no `look`, and without the focus."""
         with self._lock:
-            if self._closed or not self._has_focus():
+            if self._closed or not self.look_speed:
                 return False
-            if self.armed and (dx or dy) and not self._hands.move(dx, dy):
+            if not self._has_focus():
+                self._drop()
+                return False
+            if not self._pointer_inside():
+                return False
+            if self.armed and self.meter.move(abs(dx) + abs(dy)) and not self._hands.move(dx, dy):
                 raise self._refused()
             return True
 
@@ -180,6 +204,7 @@ class PolledInjector:
         if self.armed and not self._hands.send(key, down=True):
             self._drop()
             raise self._refused()
+        self.meter.pressed(action)
         self.held |= {action}
         return True
 

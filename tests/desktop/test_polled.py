@@ -19,6 +19,7 @@ from combatvla.desktop.base import Window
 from combatvla.desktop.polled import PolledInjector
 from combatvla.desktop.portable import PortableDesktop, Shown
 from combatvla.errors import UserError
+from combatvla.profiles import Look
 from tests.desktop.file_hands import FileHands
 from tests.helpers import until
 
@@ -81,7 +82,7 @@ def test_actions_without_a_key_hold_nothing(system, arena):
 
 def test_a_dry_run_sends_nothing(system, arena):
     with opened(system, arena, armed=False) as injector:
-        assert injector.set_held(RUN) and injector.held == RUN and injector.move(5, 5)
+        assert injector.set_held(RUN) and injector.held == RUN
         system.set_focus(1)
         until(lambda: injector.held == frozenset())
     assert system.log() == []
@@ -89,10 +90,12 @@ def test_a_dry_run_sends_nothing(system, arena):
 
 def test_without_the_focus_nothing_is_pressed(system, arena):
     with opened(system, arena) as injector:
+        assert not injector.turn(1, 1), "a game without a camera"
+    with opened(system, arena.model_copy(update={"look": Look(speed=1200)})) as injector:
         system.set_focus(1)
-        assert not injector.set_held(RUN) and not injector.move(3, 0) and system.log() == []
+        assert not injector.set_held(RUN) and not injector.turn(3, 0) and system.log() == []
         system.set_focus(7)
-        assert injector.set_held(RUN) and injector.move(3, -4) and "move 3 -4" in system.log()
+        assert injector.set_held(RUN) and injector.turn(3, -4) and "move 3 -4" in system.log()
         system.set_focus(None)  # a locked screen
         until(lambda: system.down() == set())
         assert injector.held == frozenset()
@@ -141,6 +144,13 @@ def test_what_a_predecessor_left_is_released_and_no_other_key(system, arena):
 def test_a_key_that_the_keyboard_lacks(system, arena):
     with pytest.raises(UserError, match="no plain key 'ü'"):
         opened(system, arena.model_copy(update={"keys": {Action.DODGE: "ü"}}))
+
+
+def test_more_presses_than_hands_make_are_left_out(system, arena):
+    with opened(system, arena) as injector:
+        for _ in range(20):
+            assert injector.set_held(RUN) and injector.set_held(frozenset())
+        assert system.log().count("+w") == injector.meter.limits.presses_per_key_per_s and injector.meter.left_out
 
 
 def test_a_killed_watchdog_ends_the_input(system, arena):
