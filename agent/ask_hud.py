@@ -26,10 +26,12 @@ NOTHING_ELSE = {"name": "?", "title": "?", "keys": {}, "prompt": "?"}
 
 
 class HudQuestions:
-    """Places come in pixels of the window, and are kept in fractions of the game's picture within it."""
+    """Places come in pixels of the window, and are kept in fractions of the game's picture within it. What is there is
+    measured in `full`, a picture from before the clicks: these also are blows."""
 
     def __init__(self, ask: Terminal, desktop: Desktop, capture: WindowCapture, data: dict[str, Any]) -> None:
         self.ask, self.desktop, self.capture, self.data = ask, desktop, capture, data
+        self.full = np.empty((0, 0, 3), np.uint8)
         self.hud: dict[str, Any] = data.setdefault("hud", {})
 
     def picture(self) -> np.ndarray:
@@ -61,6 +63,10 @@ class HudQuestions:
             places.append(place)
         return places[0], places[1]
 
+    def wait_until_full(self) -> None:
+        self.ask.line("Enter when the bars are full (F12 in the game)")
+        self.full = self.picture()
+
     def wants(self, name: str, what: str) -> bool:
         """Whether an entry is to be measured: it is not there yet, or the person says so."""
         if name not in self.hud:
@@ -68,19 +74,20 @@ class HudQuestions:
         return not self.ask.yes(f"  {what} is known already. Keep it as it is?")
 
     def bar(self, name: str, what: str) -> None:
-        """Measures a bar by its corners, while it is full; skipped when a line is typed instead."""
+        """Measures a bar by its corners; skipped when a line is typed instead."""
         if not self.wants(name, what):
             return
         while True:
-            self.ask.say(f"  {what}, while it is full: click on its corners, or type x,y; Enter alone skips it.")
+            self.ask.say(f"  {what}: click on the corners of the whole of it, or type x,y; Enter alone skips it.")
             if (corners := self.two("its upper left corner", "its lower right corner")) is None:
                 return
             try:
-                entry, plain = measure.bar(self.picture(), *corners)
+                entry, plain = measure.bar(self.full, *corners)
             except UserError as error:
                 self.ask.say(f"    {error}")
                 continue
-            if plain < 0.85 and not self.ask.yes(f"    only {plain:.0%} of it has one colour. Is it full", False):
+            if plain < 0.9 and not self.ask.yes(f"    only {plain:.0%} of it has one colour. Was it full?", False):
+                self.wait_until_full()
                 continue
             break
         self.ask.say(f"    at {_place(entry)}, colour {entry['color']}")
@@ -97,10 +104,10 @@ class HudQuestions:
         worth = self._number("    How much of your bar does one give back (0 to 1; Enter: unknown)", 0, 1, float)
         while True:
             last = "the middle of the last one" if of > 1 else "the same once more"
-            if (places := self.two("click on the middle of the first one, all being there", last)) is None:
+            if (places := self.two("click on the middle of the first one", last)) is None:
                 return
             try:
-                return self._take("heals", measure.pips(self.picture(), *places, int(of), worth))
+                return self._take("heals", measure.pips(self.full, *places, int(of), worth))
             except UserError as error:
                 self.ask.say(f"    {error}")
 
@@ -132,6 +139,8 @@ class HudQuestions:
                 self.ask.say(f"  there is no {said}; there are: {', '.join(self.hud)}")
                 continue
             del self.hud[said]
+            if said not in BANNERS:
+                self.wait_until_full()
             self.measure(said)
 
     def measure(self, name: str) -> None:
@@ -195,8 +204,8 @@ def ask_hud(ask: Terminal, desktop: Desktop, capture: WindowCapture, data: dict[
         "\nThe bars. Begin a fight, with all bars full, and leave the game where they can be seen. A game that holds "
         "the pointer lets go of it in its menu."
     )
-    ask.line("Enter when the bars are full (F12 in the game)")
     questions = HudQuestions(ask, desktop, capture, data)
+    questions.wait_until_full()
     cv2.imwrite(str(still), cv2.cvtColor(capture.grab().pixels, cv2.COLOR_RGB2BGR))
     ask.say(f"A picture of the window is in {still}: places can be read off it in any picture viewer.")
     for name, what in BARS.items():

@@ -111,22 +111,26 @@ def banner(pixels: np.ndarray, first: Corner, second: Corner) -> dict[str, Any]:
 
 
 def snap(pixels: np.ndarray, box: Box, color: np.ndarray) -> Box:
-    """The box around what has this colour, looked for some pixels around `box`; `box` where that is nothing like it."""
+    """`box` with each side moved by some pixels, to where this colour ends; a side where it does not end so near stays
+    where it is."""
     left, top, right, bottom = box
     height, width = pixels.shape[:2]
     wide, tall = max(6, round(0.02 * (right - left))), max(4, round(0.5 * (bottom - top)))
     eighth = (right - left) // 8
     rows = np.mean(_near(pixels[:, left + eighth : right - eighth], color), axis=1) > PLAIN
-    new_top, new_bottom = _run(rows, (top + bottom) // 2, max(0, top - tall), min(height, bottom + tall))
-    if new_bottom - new_top < 0.4 * (bottom - top):
+    begin, end = _run(rows, (top + bottom) // 2, max(0, top - tall), min(height, bottom + tall))
+    if end - begin < 0.4 * (bottom - top):
         return box
-    around = slice(max(0, left - wide), min(width, right + wide))
-    quarter = (new_bottom - new_top) // 4
-    columns = np.mean(_near(pixels[new_top + quarter : new_bottom - quarter, around], color), axis=0) > PLAIN
-    found = np.flatnonzero(columns)
-    if len(found) == 0 or found[-1] + 1 - found[0] < 0.5 * (right - left):
-        return box
-    return around.start + int(found[0]), new_top, around.start + int(found[-1]) + 1, new_bottom
+    quarter = (end - begin) // 4
+    columns = np.mean(_near(pixels[begin + quarter : end - quarter], color), axis=0) > PLAIN
+    first = np.flatnonzero(columns[max(0, left - wide) : left + wide])
+    last = np.flatnonzero(columns[right - wide : min(width, right + wide)])
+    return (
+        max(0, left - wide) + int(first[0]) if len(first) else left,
+        begin,
+        right - wide + int(last[-1]) + 1 if len(last) else right,
+        end,
+    )
 
 
 def box_in(pixels: np.ndarray, entry: dict[str, Any]) -> Box:

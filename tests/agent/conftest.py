@@ -10,9 +10,9 @@ from Xlib import XK, X, Xutil
 from Xlib.ext import xinput
 
 from combatvla.actions import WAIT_PLAN, Plan
+from combatvla.desktop.rawinput import raw_motion
 from combatvla.desktop.x11 import connect
 from combatvla.policy.base import Decision, Frame
-from tracker.rawmouse import raw_motion
 
 
 class Scripted:
