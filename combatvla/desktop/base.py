@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -193,3 +193,16 @@ def open_desktop(*, watch_only: bool = False) -> Desktop:
     from combatvla.desktop.x11 import X11Desktop
 
     return X11Desktop()
+
+
+def open_injector(desktop: Desktop, window: Window, profile: GameProfile, *, armed: bool, **options: Any) -> Injector:
+    """The injector of this machine, into `window` only and with the keys of `profile`; `armed=False` sends nothing.
+    `options`: those of `inject.GuardedInjector`, of which Windows knows `limits`, `on_limit` and `on_mode`."""
+    if sys.platform == "win32":
+        from combatvla.desktop.polled import PolledInjector
+        from combatvla.desktop.windows_input import WindowsHands
+
+        return PolledInjector(WindowsHands(), desktop, window, profile, armed=armed, **options)
+    from combatvla.desktop.inject import GuardedInjector
+
+    return GuardedInjector(desktop, window, profile, armed=armed, **options)
