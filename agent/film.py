@@ -16,11 +16,10 @@ from pathlib import Path
 from select import select
 
 from combatvla.desktop.base import Desktop, Window, open_desktop
+from combatvla.episode import FIRST_NS
 from combatvla.errors import UserError
 
 FPS = 15
-FIRST_NS = "FIRST_FRAME_NS"
-"""The metadata key of the first frame's clock."""
 
 
 class Film:

@@ -75,7 +75,9 @@ class Seat:
     window: Window
     profile: GameProfile
     folder: Path
-    """Gets the log (`agent.log`) and `replay.mp4`."""
+    """Gets the log and the videos (`combatvla.episode`)."""
+    policy: str = ""
+    """The policy's name, for the log."""
     armed: bool = True
     replay: bool = True
     linger_s: float = 0.0
@@ -99,26 +101,30 @@ def play(
 ) -> dict[str, Any]:
     """Plays one episode and returns its figures (`agent.log.figures`), which also stand in `summary.json`.
 
-    On every way out, exceptions included, all input is let go, what was logged is on disk, and the replay is made
-    (after SIGTERM there is no time for that: the film stays beside the log). `on_end` is called once nothing is held
-    any more, before that.
+    On every way out, exceptions included, all input is let go, what was logged is on disk, and the videos are made
+    (after SIGTERM there is no time for that: the film stays beside the log, and `combatvla agent videos` makes them).
+    `on_end` is called once nothing is held any more, before that.
     """
     from contextlib import ExitStack
 
     from agent.film import Film
     from agent.log import EpisodeLog, figures
     from agent.loop import Episode, fight
+    from agent.videos import make_videos
     from combatvla.desktop.capture import WindowCapture
-    from combatvla.desktop.inject import GuardedInjector, release_on_exit
+    from combatvla.desktop.exits import release_on_exit
+    from combatvla.desktop.inject import GuardedInjector
+    from combatvla.episode import FILM
 
     episode = Episode() if episode is None else episode
-    video = None
+    videos = None
     log = EpisodeLog(seat.folder)
     try:
         with ExitStack() as stack:
             stack.enter_context(log)
+            log.begins(seat.profile, seat.window, policy=seat.policy, armed=seat.armed, seconds=seconds)
             if seat.replay:
-                stack.enter_context(Film(seat.folder / "film.mkv", seat.window))
+                stack.enter_context(Film(seat.folder / FILM, seat.window))
             capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop, keep=1))
             # The actuator must get in while the policy computes: Python's own 5 ms are long for a key.
             stack.callback(sys.setswitchinterval, sys.getswitchinterval())
@@ -129,6 +135,11 @@ def play(
             def note(acted: Acted) -> None:
                 log.acted(acted)
                 on_acted(acted)
+
+            def focus(focused: bool) -> None:
+                playing = "armed" if seat.armed else "dry run"
+                log.mode(time.monotonic_ns(), playing if focused else "no focus")
+                on_focus(focused)
 
             fight(
                 policy,
@@ -142,7 +153,7 @@ def play(
                 stop=stop,
                 on_acted=note,
                 on_held=log.held,
-                on_focus=on_focus,
+                on_focus=focus,
                 episode=episode,
             )
             injector.close()
@@ -152,31 +163,15 @@ def play(
         on_end()
         try:
             if seat.replay and not isinstance(sys.exc_info()[1], SystemExit):
-                video = _replay(seat)
-        except (KeyboardInterrupt, UserError) as error:  # the fight counts without it
-            print(f"no replay{f': {error}' * bool(str(error))}; the film is in {seat.folder}", file=sys.stderr)
+                videos = make_videos(seat.folder, seat.profile)
+        except (KeyboardInterrupt, UserError) as error:  # the fight counts without them
+            said = f"no replay{f': {error}' * bool(str(error))}"
+            print(f"{said}; `combatvla agent videos {seat.folder}` makes it", file=sys.stderr)
         finally:
-            record = {**figures(episode), "replay": str(video) if video else None, "log": str(seat.folder)}
+            clean, replay = map(str, videos) if videos else (None, None)
+            record = {**figures(episode), "replay": replay, "clean": clean, "log": str(seat.folder)}
             log.summarize(record)
     return record
-
-
-def _replay(seat: Seat) -> Path | None:
-    """Makes the replay, saying so; None where there was nothing to film."""
-    from agent.replay import make_replay
-    from combatvla.report import progress
-
-    done = 0
-    with progress("writing the replay (Ctrl-C skips it)", 100) as advance:
-
-        def note(ms: int, total_ms: int) -> None:
-            nonlocal done
-            percent = min(100, 100 * ms // max(1, total_ms))
-            if percent > done:
-                advance(percent - done)
-                done = percent
-
-        return make_replay(seat.folder, seat.profile, advance=note)
 
 
 def new_folder(parent: Path) -> Path:
@@ -283,7 +278,15 @@ def main(argv: list[str]) -> int:
             warm_up(policy, capture.grab())
         if args.armed and not desktop.activate(window):
             print("the window does not have the focus: click it, and the agent begins", file=sys.stderr)
-        seat = Seat(desktop, window, profile, new_folder(args.log), armed=args.armed, replay=not args.no_replay)
+        seat = Seat(
+            desktop,
+            window,
+            profile,
+            new_folder(args.log),
+            policy=args.policy,
+            armed=args.armed,
+            replay=not args.no_replay,
+        )
         ticker = Ticker()
         how = "playing" if args.armed else "dry run (nothing is pressed; --armed plays):"
         print(f"{how} {window.title!r} with {args.policy}; Ctrl-C ends it", file=sys.stderr)

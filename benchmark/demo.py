@@ -122,7 +122,7 @@ def one_fight(
         stack.callback(desktop.close)
         game = stack.enter_context(arena_window(folder, task, seed, "{}x{}".format(*SIZE), "--exit-when-over"))
         window = find_arena(desktop, profile, game, folder)
-        seat = Seat(desktop, window, profile, folder, replay=replay, linger_s=LINGER_S)
+        seat = Seat(desktop, window, profile, folder, policy=policy.name, replay=replay, linger_s=LINGER_S)
         limit = seconds or fought.time_limit_s + 10
         try:
             record = play(

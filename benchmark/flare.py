@@ -114,7 +114,7 @@ def one_fight(
         referee = Referee(desktop, window, profile)
         stack.callback(referee.capture.close)
         recorder = Recorder(desktop, window, profile, session, fps=args.fps) if session else None
-        seat = Seat(desktop, window, profile, folder, replay=not args.no_replay, linger_s=LINGER_S)
+        seat = Seat(desktop, window, profile, folder, policy=args.player, replay=not args.no_replay, linger_s=LINGER_S)
         ticker = Ticker(extra=referee.score)
         try:
             record = play(

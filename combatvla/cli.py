@@ -42,6 +42,8 @@ COMMANDS: dict[str, Command] = {
     "serve": Command("combatvla.policy.serve", "serve a policy as an OpenAI-compatible server, by vLLM"),
     "agent run": Command("agent.run", "let a policy play a game window, live and unpaused"),
     "agent profile": Command("agent.profile", "write the profile of a game by asking for its keys and bars"),
+    "agent replay": Command("tracker.view.replay", "show an episode in the browser, decision by decision"),
+    "agent videos": Command("agent.videos", "make the clean film and the replay of an episode anew"),
     "bench latency": Command(
         "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"
     ),

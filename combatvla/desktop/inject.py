@@ -6,33 +6,29 @@ that another program has grabbed (a screen lock) from the server within about a 
 cannot be interrupted by a signal halfway through a request (Python runs signal handlers in the main thread). A watchdog
 process lets go after `kill -9`, and when this process stands still.
 
-Around the last question about the focus and the press the server is grabbed: it then does nothing for any other program,
-and so the focus cannot go elsewhere in between. A process stopped in that moment is cut off by the watchdog, so that the
-screen does not stay frozen.
+Around the last question about the focus and the press the server is grabbed: it then does nothing for any other
+program, and so the focus cannot go elsewhere in between. A process stopped in that moment is cut off by the watchdog,
+so that the screen does not stay frozen.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from queue import Empty, SimpleQueue
-
-from Xlib import X
-from Xlib.ext import xtest
 
 from combatvla.actions import Action
 from combatvla.desktop import rawinput, watchdog
 from combatvla.desktop.base import Desktop, DisplayEnded, Window, WindowGone
 from combatvla.desktop.focus import X11Focus
+from combatvla.desktop.hands import Hands
 from combatvla.desktop.human import Grip, Human, Killed
-from combatvla.desktop.limits import Limits, Meter
-from combatvla.desktop.rawinput import RawInput
+from combatvla.desktop.limits import DEFAULT, Limits, Meter
 from combatvla.desktop.x11 import BUTTONS, GONE, LOST, connect, gone_as_user_error, key_code
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
@@ -63,7 +59,7 @@ class GuardedInjector:
         *,
         armed: bool,
         grip: Grip | None = None,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT,
         on_mode: Callable[[int, str], None] = lambda t_ns, mode: None,
         on_limit: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -99,10 +95,10 @@ class GuardedInjector:
         self._closed = False
         self._lock = threading.RLock()  # a signal's handler may call in the middle of a call
         self._beaten = time.monotonic()
-        self._grabbed_at: float | None = None
         self._watchdog = None
         if armed:
             self._watchdog = watchdog.start(self._codes.values(), self._buttons.values(), self._x.fileno())
+        self._hands = Hands(self._x, self._codes, self._buttons, self._watchdog, self._human)
         self._thread = threading.Thread(target=self._run, name="injector", daemon=True)
         self._thread.start()
         try:
@@ -232,7 +228,7 @@ class GuardedInjector:
             return None, error
         except LOST as problem:
             self._failure = DisplayEnded(f"the display of the window {self.window.title!r} ended ({problem})")
-            if self._grabbed_at is not None and time.monotonic() - self._grabbed_at >= watchdog.GRABBED_STILL_S:
+            if time.monotonic() - self._beaten >= watchdog.GRABBED_STILL_S and _display_answers():
                 self._failure = UserError(
                     "this process stood still in the middle of a press, and the watchdog let go of everything: start "
                     "again"
@@ -262,64 +258,49 @@ class GuardedInjector:
         if pressed and any(a in self._buttons for a in pressed) and self._allowed():
             self._pointer_inside()
         # Releases need no grab, nor does it to ask whether what is held may go on being held.
-        with self._grabbed() if pressed and self.armed else nullcontext():
+        with self._hands.grabbed() if pressed else nullcontext():
             allowed = self._allowed() if wanted else True
             # A button goes to the window under the pointer, whatever has the focus.
             if not allowed or (any(a in self._buttons for a in pressed) and not self._pointer_is_inside()):
                 self._drop()
                 return False
             for action in released:
-                self._send(action, down=False)
+                self._hands.send(action, down=False)
             for action in pressed:
-                self._send(action, down=True)
+                self._hands.send(action, down=True)
                 self.meter.pressed(action)
         self.held = self.held & wanted | frozenset(pressed)
         if self.armed and (pressed or released):
             self._x.sync()
         return True if wanted else self._allowed()
 
-    @contextmanager
-    def _grabbed(self) -> Iterator[None]:
-        """Nobody else's requests are carried out meanwhile."""
-        watchdog.beat(self._watchdog, watchdog.GRABS)
-        self._grabbed_at = time.monotonic()
-        self._x.grab_server()
-        try:
-            yield
-        finally:
-            self._x.ungrab_server()
-            self._x.flush()
-            watchdog.beat(self._watchdog, watchdog.LETS_GO)
-            self._grabbed_at = None
-
     def _turn(self, dx: int, dy: int) -> bool:
         if not self.look_speed:
             return False
-        if not self._focused():
+        if not self._allowed():
             self._drop()
             return False
-        if not self._pointer_inside():
-            return False
-        if self.armed:
-            xtest.fake_input(self._x, X.MotionNotify, 1, x=dx, y=dy)  # 1: relative
-            self._x.sync()
+        self._pointer_inside()
+        if not self.armed or not self.meter.move(abs(dx) + abs(dy)):
+            return True
+        with self._hands.grabbed():
+            if not self._allowed() or not self._pointer_is_inside():
+                return False
+            self._hands.move(dx, dy, relative=True)
+        self._x.sync()
         return True
 
     def _drop(self) -> None:
         """Releases what is held here."""
         if self.held:
             for action in _ordered(self.held):
-                self._send(action, down=False)
+                self._hands.send(action, down=False)
             self.held = frozenset()
             self._x.sync()
 
     def _release(self) -> None:
         self._drop()
-        if self.armed:
-            for kind, codes in (("key", self._codes), ("button", self._buttons)):
-                for code in codes.values():
-                    self._expect(RawInput(kind, False, code))
-            watchdog.release(self._x, self._codes.values(), self._buttons.values())
+        self._hands.release_everything()
 
     def _release_and_stop(self) -> bool:
         with suppress(LOST):  # the next job tells of it
@@ -327,20 +308,6 @@ class GuardedInjector:
         # To this very thread: sent to the process, it might go on for a moment, and press what another thread asks for.
         signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)
         return True
-
-    def _send(self, action: Action, *, down: bool) -> None:
-        if not self.armed:
-            return
-        if action in self._codes:
-            self._expect(RawInput("key", down, self._codes[action]))
-            xtest.fake_input(self._x, X.KeyPress if down else X.KeyRelease, self._codes[action])
-        else:
-            self._expect(RawInput("button", down, self._buttons[action]))
-            xtest.fake_input(self._x, X.ButtonPress if down else X.ButtonRelease, self._buttons[action])
-
-    def _expect(self, sent: RawInput) -> None:
-        if self._human is not None:
-            self._human.expect(sent)
 
     def _heed_input(self, event: object, focused: bool) -> None:
         if self._human is not None and (heard := rawinput.heard(event)) is not None:
@@ -396,9 +363,16 @@ class GuardedInjector:
             return
         shape = self._target.get_geometry()
         at = self._root.translate_coords(self._target, shape.width // 2, shape.height // 2)
-        self._expect(RawInput("motion", False, 0, at.x, at.y))
-        xtest.fake_input(self._x, X.MotionNotify, 0, x=at.x, y=at.y)
+        self._hands.move(at.x, at.y)
         self._x.sync()
+
+
+def _display_answers() -> bool:
+    try:
+        connect().close()
+    except UserError:
+        return False
+    return True
 
 
 def _ordered(actions: frozenset[Action]) -> list[Action]:
@@ -419,32 +393,3 @@ class _Answer:
         if error is not None:
             raise error
         return result
-
-
-@contextmanager
-def release_on_exit(injector: GuardedInjector) -> Iterator[GuardedInjector]:
-    """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP, which become a clean
-    `SystemExit(128 + number)` of the main thread. Before Ctrl-Z (SIGTSTP) stops the process, it lets go of everything.
-    Handlers are set in the main thread only, and put back after; what is ignored (`nohup`) stays so."""
-    before: dict[int, object] = {}
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    def rest(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        injector.stop_process()
-        signal.signal(number, rest)
-
-    if threading.current_thread() is threading.main_thread():
-        handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGTSTP: rest}
-        heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, handlers[number]) for number in heeded}
-    atexit.register(injector.close)
-    try:
-        yield injector
-    finally:
-        injector.close()
-        atexit.unregister(injector.close)
-        for number, handler in before.items():
-            signal.signal(number, handler)

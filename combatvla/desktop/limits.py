@@ -21,6 +21,7 @@ class Limits:
     """Of mouse motion, right or left plus up or down: about three full turns in most games."""
 
 
+DEFAULT = Limits()
 UNLIMITED = Limits(10**9, 10**9, 10**12)
 """For measurements that press keys as fast as they can."""
 

@@ -13,11 +13,7 @@ from combatvla.errors import UserError
 
 MOTION = xinput.RawMotionMask
 EVERYTHING = (
-    MOTION
-    | xinput.RawKeyPressMask
-    | xinput.RawKeyReleaseMask
-    | xinput.RawButtonPressMask
-    | xinput.RawButtonReleaseMask
+    MOTION | xinput.RawKeyPressMask | xinput.RawKeyReleaseMask | xinput.RawButtonPressMask | xinput.RawButtonReleaseMask
 )
 _KINDS = {
     xinput.RawKeyPress: ("key", True),

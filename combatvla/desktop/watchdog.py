@@ -6,11 +6,11 @@ waits for the end of its standard input or of the injector's process; then it re
 ends. It releases them too when nothing has come on standard input for `STILL_S`, and goes on to watch. `q` on standard
 input means that the injector released them itself.
 
-Around each press the injector grabs the server, for a fraction of a millisecond: nothing else is drawn or typed then. A
-process that is stopped in that very moment would freeze the screen; so it tells before (`GRABS`) and after (`LETS_GO`),
-and between the two this process waits no longer than `GRABBED_STILL_S`, then ends the injector's connection to the server,
-whose socket it shares, and the grab with it. A shared socket does not close with the injector's process either: at its
-end, too, this process does that first.
+Around each press the injector grabs the server, for a fraction of a millisecond: nothing else is drawn or typed then.
+A process that is stopped in that very moment would freeze the screen; so it tells before (`GRABS`) and after
+(`LETS_GO`), and between the two this process waits no longer than `GRABBED_STILL_S`, then ends the injector's
+connection to the server, whose socket it shares, and the grab with it. A shared socket does not close with the
+injector's process either: at its end, too, this process does that first.
 """
 
 from __future__ import annotations
@@ -53,7 +53,14 @@ def start(codes: Iterable[int], buttons: Iterable[int], line: int) -> subprocess
     to the server. `UserError` when it does not start."""
     lists = (",".join(map(str, codes)), ",".join(map(str, buttons)))
     process = subprocess.Popen(
-        [sys.executable, "-P", __file__, str(os.getpid()), *lists, str(line)],  # as a file: the package's imports take longer
+        [
+            sys.executable,
+            "-P",
+            __file__,
+            str(os.getpid()),
+            *lists,
+            str(line),
+        ],  # as a file: the package's imports take longer
         pass_fds=[line],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from combatvla.actions import CAMERA_ACTIONS, Action
 from combatvla.errors import UserError
 from combatvla.policy.build import IMAGE_MEAN, IMAGE_STD
 from combatvla.vision import MERGE, PATCH, FrameSpec
@@ -36,6 +37,8 @@ class PolicyInfo(BaseModel):
     """Time between the frames of a decision."""
     dialect: Literal["compact", "json"] = "compact"
     order: Literal["action_first", "thought_first"] = "action_first"
+    camera: tuple[Action, ...] = ()
+    """The actions for the camera (`CAMERA_ACTIONS`) that it was trained to say."""
     prompt: str
     """The user's text after the frames."""
     system: str | None = None
@@ -46,6 +49,13 @@ class PolicyInfo(BaseModel):
         if version != FORMAT_VERSION:
             raise ValueError(f"version {version}, this program reads {FORMAT_VERSION}")
         return version
+
+    @field_validator("camera")
+    @classmethod
+    def _of_the_camera(cls, camera: tuple[Action, ...]) -> tuple[Action, ...]:
+        if wrong := [a for a in camera if a not in CAMERA_ACTIONS]:
+            raise ValueError(f"camera: expected actions of {', '.join(CAMERA_ACTIONS)}, got {wrong[0]}")
+        return camera
 
     @property
     def spec(self) -> FrameSpec:

@@ -24,12 +24,14 @@ class Scripted:
     def __init__(self, *plans: Plan, think_s: float = 0.0, frames_per_decision: int = 1) -> None:
         self.plans, self.think_s, self.frames_per_decision = list(plans), think_s, frames_per_decision
         self.seen: list[list[Frame]] = []
+        self.deadlines: list[int | None] = []
 
     def reset(self, seed: int | None = None) -> None:
         self.seen.clear()
 
     def decide(self, frames: Sequence[Frame], *, deadline_ns=None, truth=None) -> Decision:
         assert truth is None, "a policy in a window must not be told the truth"
+        self.deadlines.append(deadline_ns)
         time.sleep(self.think_s)
         self.seen.append(list(frames))
         turn = len(self.seen) - 1

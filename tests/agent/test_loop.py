@@ -10,7 +10,7 @@ from bisect import bisect_left
 
 import pytest
 
-from agent.log import stages
+from agent.log import PARTS, DecisionLine, stages
 from agent.loop import Episode, fight
 from combatvla.actions import PERIOD_MS, WAIT_PLAN, Action, Plan, Step
 from combatvla.desktop import WindowGone
@@ -18,6 +18,7 @@ from combatvla.desktop.actuator import Actuator, until_change
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.policy.checkpoint import PolicyInfo
+from combatvla.policy.local import load_policy
 from combatvla.policy.openai import OpenAIPolicy
 from tests.helpers import start_command, until
 from tests.model_server import ModelServer, answers, disconnects, says, slow
@@ -58,14 +59,29 @@ def test_the_window_gets_exactly_the_plans(play, scripted, probe, desktop, arena
     ]
 
 
-def test_steps_follow_each_other_while_the_policy_thinks(play, scripted, probe, desktop, arena):
-    window = probe().find(desktop, arena)
-    policy = scripted(THREE, think_s=0.45)
-    _, held = play(policy, window, seconds=0.8)
+@pytest.mark.parametrize("busy", [False, True], ids=["waiting", "computing"])
+def test_steps_follow_each_other_while_the_policy_thinks(play, scripted, ears, busy):
+    """As the server heard it, while the policy waits for somebody and while it keeps Python to itself."""
+
+    class Slow(scripted):
+        def decide(self, frames, **options):
+            until_s = time.monotonic() + 0.45
+            while busy and time.monotonic() < until_s:
+                sum(range(1000))
+            return super().decide(frames, **options)
+
+    hearing, window = ears
+    hearing.heard()
+    _, held = play(Slow(THREE, think_s=0.0 if busy else 0.45), window, seconds=0.8)
     assert [h for _, h in held] == [{A.MOVE_LEFT, A.SPRINT}, set(), {A.LIGHT_ATTACK}, set()]
-    began = held[0][0]
-    for (t_ns, _), due_ms in zip(held, (0, 100, 200, 300), strict=True):
-        assert due_ms - 5 <= (t_ns - began) / 1e6 < due_ms + 60
+    heard = hearing.heard()
+    assert [(key, went) for _, key, went in heard] == [
+        *[("a", True), ("50", True), ("a", False), ("50", False)],
+        *[("button1", True), ("button1", False)],
+    ]
+    began = heard[0][0]
+    for (ms, key, _), due_ms in zip(heard, (0, 0, 100, 100, 200, 300), strict=True):
+        assert due_ms - 5 <= ms - began < due_ms + 90, f"{key}: a busy machine is late, never early"
 
 
 @pytest.mark.parametrize("then", [slow, disconnects, says(500), answers("<tool_call>")])
@@ -104,10 +120,64 @@ def test_action_age_is_from_capture_to_key_down(play, scripted, probe, desktop, 
     for acted in changed:
         assert any(t == acted.acted_ns for t, _ in held)
         parts = stages(acted)
-        assert parts["age"] == pytest.approx(parts["capture"] + parts["decide"] + parts["act"], abs=0.5)
+        assert parts["age"] == pytest.approx(sum(parts[s] for s in ("capture", "wait", "decide", "act")), abs=0.01)
         assert parts["age"] >= 50
     waits = [a for a in episode.acted[5:] if a.decision.plan == WAIT_PLAN]
     assert waits and not any(a.changed for a in waits)
+
+
+def test_the_stages_make_up_the_age(play, probe, desktop, arena):
+    """Of a model, all the way: nothing of the age is left unexplained, nothing counted twice."""
+    window = probe().find(desktop, arena)
+    episode, _ = play(load_policy("tiny"), window, seconds=0.8)
+    assert episode.acted
+    for acted in episode.acted:
+        parts = stages(acted)
+        assert sum(parts[part] for part in PARTS) == pytest.approx(parts["decide"], abs=0.01)
+        whole = sum(parts[s] for s in ("capture", "wait", *PARTS, "act"))
+        assert whole == pytest.approx(acted.action_age_ms, abs=0.01)
+        assert all(ms >= 0 for ms in parts.values())
+        line = DecisionLine.of(acted)
+        logged = sum(line.timings_ms[s] for s in ("capture", "wait", *PARTS, "act"))
+        assert logged == pytest.approx(line.action_age_ms, abs=0.01)
+
+
+def test_a_decision_is_told_until_when_it_must_stand(play, scripted, probe, desktop, arena):
+    window = probe().find(desktop, arena)
+    policy = scripted()
+    play(policy, window, seconds=0.25, deadline_ms=70)
+    assert policy.deadlines and all(
+        deadline == frames[-1].t_ns + 70_000_000 for deadline, frames in zip(policy.deadlines, policy.seen, strict=True)
+    )
+    play(policy, window, seconds=0.15)
+    assert policy.deadlines[-1] is None
+
+
+@pytest.mark.parametrize(("gap_ms", "think_s"), [(100, 0.0), (40, 0.0), (150, 0.02), (100, 0.14), (60, 0.23)])
+def test_the_frames_of_a_decision_are_as_far_apart_as_it_was_trained(
+    play, scripted, probe, desktop, arena, gap_ms, think_s
+):
+    """Whatever the period, and also when decisions come late. The pixels stay what they were while it thinks."""
+
+    class Looking(scripted):
+        frame_gap_ms = gap_ms
+
+        def decide(self, frames, **options):
+            before = [frame.pixels[::8, ::8].copy() for frame in frames]
+            decision = super().decide(frames, **options)
+            assert all((a == f.pixels[::8, ::8]).all() for a, f in zip(before, frames, strict=True))
+            return decision
+
+    window = probe("CombatVLA Arena – probe", 320, 240, 0, 0, "flicker").find(desktop, arena)
+    policy = Looking(think_s=think_s, frames_per_decision=3)
+    episode, _ = play(policy, window, seconds=1.5)
+    windows = [[f.t_ns / 1e6 for f in frames] for frames in policy.seen]
+    assert len(windows) >= 5 and [len(w) for w in windows[4:]] == [3] * len(windows[4:])
+    off = sorted(abs(w[-1] - k * gap_ms - t) for w in windows[4:] for k, t in enumerate(reversed(w)) if k)
+    assert off[len(off) // 2] <= 17 + 5, "at most half of a recording's frame, or next to nothing when in time"
+    assert all(f.t_ns <= g.t_ns for frames in policy.seen for f, g in zip(frames, frames[1:], strict=False))
+    fresh = sorted(a.capture_ms + a.wait_ms for a in episode.acted)
+    assert fresh[len(fresh) // 2] < 30, "the newest was taken when it was wanted, not before"
 
 
 def test_dry_run_presses_nothing(play, scripted, probe, desktop, arena):

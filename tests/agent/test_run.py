@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.log import DecisionLine, HeldLine, read_lines
 from combatvla import cli
+from combatvla.episode import DecisionLine, HeldLine, read_lines
 from combatvla.errors import UserError
 from tests.helpers import start_command, until
 

@@ -30,6 +30,18 @@ def test_a_profile_from_a_file(tmp_path):
     assert load_profile(str(path)).keys[Action.DODGE] == "ctrl"
 
 
+def test_a_game_with_a_camera_and_presses(tmp_path):
+    path = tmp_path / "mine.yaml"
+    more = "fps: 60\npress: [light_attack, dodge]\nlook: {speed: 900}"
+    path.write_text(ARENA.replace("fps: 60", more).replace("  heal: r", "  heal: r\n  lock_on: mouse_middle"))
+    profile = load_profile(str(path))
+    assert profile.press == (Action.LIGHT_ATTACK, Action.DODGE) and profile.look.speed == 900
+    assert profile.actions[-1] is Action.LOCK_ON and profile.action_of("mouse_middle") is Action.LOCK_ON
+    for name in ("arena", "blade", "flare"):
+        shipped = load_profile(name)
+        assert shipped.press == () and shipped.look is None, "holding repeats there, and policies were trained so"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -42,6 +54,10 @@ def test_a_profile_from_a_file(tmp_path):
         ("title: CombatVLA Arena", "title: ''", "title: .*at least 1 character"),
         ("fps: 60", "frames: 60", "frames: Extra inputs"),
         ("fps: 60", "program: ['']", "program.0: .*at least 1 character"),
+        ("dodge: space", "look_left: space", "look_left is mouse motion and has no key"),
+        ("fps: 60", "press: [block]", "press: block has no key"),
+        ("fps: 60", "press: [jump]", "press.0"),
+        ("fps: 60", "look: {speed: 0}", "look.speed"),
         ("restart: enter", "restart: return", "restart: .*unknown key 'return'"),
         ("aspect: [16, 9]", "aspect: [16, 0]", "aspect"),
         ("kind: bar", "kind: gauge", "hud.boss_health: .*'bar'"),

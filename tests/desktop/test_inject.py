@@ -15,7 +15,8 @@ from Xlib import X, Xutil
 
 from combatvla.actions import Action
 from combatvla.desktop import WindowGone
-from combatvla.desktop.inject import GuardedInjector, release_on_exit
+from combatvla.desktop.exits import release_on_exit
+from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
 from tests.helpers import until
@@ -299,7 +300,8 @@ CHILD = """
     import sys, time
     from combatvla.actions import Action
     from combatvla.desktop import open_desktop
-    from combatvla.desktop.inject import GuardedInjector, release_on_exit
+    from combatvla.desktop.exits import release_on_exit
+    from combatvla.desktop.inject import GuardedInjector
     from combatvla.profiles import load_profile
     desktop, arena = open_desktop(), load_profile("arena")
     injector = GuardedInjector(desktop, desktop.find_window(arena), arena, armed=True)

@@ -1,0 +1,40 @@
+"""Every way out of a program lets go of the keys."""
+
+from __future__ import annotations
+
+import atexit
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from combatvla.desktop.inject import GuardedInjector
+
+
+@contextmanager
+def release_on_exit(injector: GuardedInjector) -> Iterator[GuardedInjector]:
+    """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP, which become a clean
+    `SystemExit(128 + number)` of the main thread. Before Ctrl-Z (SIGTSTP) stops the process, it lets go of everything.
+    Handlers are set in the main thread only, and put back after; what is ignored (`nohup`) stays so."""
+    before: dict[int, object] = {}
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    def rest(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        injector.stop_process()
+        signal.signal(number, rest)
+
+    if threading.current_thread() is threading.main_thread():
+        handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGTSTP: rest}
+        heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, handlers[number]) for number in heeded}
+    atexit.register(injector.close)
+    try:
+        yield injector
+    finally:
+        injector.close()
+        atexit.unregister(injector.close)
+        for number, handler in before.items():
+            signal.signal(number, handler)
