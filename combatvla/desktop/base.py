@@ -197,7 +197,7 @@ def open_desktop(*, watch_only: bool = False) -> Desktop:
 
 def open_injector(desktop: Desktop, window: Window, profile: GameProfile, *, armed: bool, **options: Any) -> Injector:
     """The injector of this machine, into `window` only and with the keys of `profile`; `armed=False` sends nothing.
-    `options`: those of `inject.GuardedInjector`, of which Windows knows `limits`, `on_limit` and `on_mode`."""
+    `options`: those of `inject.GuardedInjector`."""
     if sys.platform == "win32":
         from combatvla.desktop.polled import PolledInjector
         from combatvla.desktop.windows_input import WindowsHands

@@ -8,23 +8,22 @@ system that the tests play; what calls Windows is in `windows_input.py`.
 
 from __future__ import annotations
 
-import atexit
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 from combatvla.actions import Action
 from combatvla.desktop import polled_watchdog as watchdog
 from combatvla.desktop.base import Desktop, Window, WindowGone
-from combatvla.desktop.limits import Limits, Meter
+from combatvla.desktop.grip import Grip, Killed
+from combatvla.desktop.limits import DEFAULT, Limits, Meter
+from combatvla.desktop.polled_human import Done, PolledHuman
 from combatvla.errors import UserError
 from combatvla.profiles import MOUSE_BUTTONS, GameProfile
 
 POLL_S = 0.005
-"""How often the focus is asked for while something is held."""
+"""How often the focus is asked for."""
 
 
 class Hands(Protocol):
@@ -51,6 +50,10 @@ class Hands(Protocol):
     def move(self, dx: int, dy: int) -> bool:
         """Moves the mouse by so many counts, to the right and down; False when the system refused."""
 
+    def listen(self, hear: Callable[[Done], None]) -> Callable[[], None]:
+        """Calls `hear`, from another thread, with what a person does, whatever window has the focus, and not with what
+        programs send; gives what ends that."""
+
     def under_pointer(self) -> int | None:
         """The id of the program's window to which a click would go."""
 
@@ -60,7 +63,8 @@ class Hands(Protocol):
 
 class PolledInjector:
     """`Injector` on `Hands`. `armed=False` is a dry run: focus and window are checked as ever, nothing is sent. What
-    goes beyond `limits` is left out and counted in `meter.left_out`; `on_limit` gets a sentence about it, once."""
+    goes beyond `limits` is left out and counted in `meter.left_out`; `on_limit` gets a sentence about it, once. Given a
+    `grip`, it heeds the person. `mode` and `on_mode` as of `inject.GuardedInjector`."""
 
     def __init__(
         self,
@@ -70,7 +74,9 @@ class PolledInjector:
         profile: GameProfile,
         *,
         armed: bool,
-        limits: Limits = Limits(),  # noqa: B008 (frozen)
+        grip: Grip | None = None,
+        limits: Limits = DEFAULT,
+        on_mode: Callable[[int, str], None] = lambda t_ns, mode: None,
         on_limit: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.window = desktop.geometry(window)
@@ -79,6 +85,12 @@ class PolledInjector:
         self.press = frozenset(profile.press)
         self.look_speed = profile.look.speed if profile.look else 0.0
         self.meter = Meter(limits, on_limit)
+        self.mode = ""
+        self._on_mode = on_mode
+        self._human = PolledHuman(grip) if grip is not None else None
+        if grip is not None:
+            grip.check(profile.keys.values())
+        self._had_focus = False
         self._hands, self._desktop, self._keys = hands, desktop, dict(profile.keys)
         if unknown := [key for key in self._keys.values() if not hands.knows(key)]:
             raise UserError(
@@ -92,8 +104,13 @@ class PolledInjector:
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._guard, name="injector", daemon=True)
         self._thread.start()
+        self._deafen: Callable[[], None] = lambda: None
         try:
+            if grip is not None:
+                self._deafen = hands.listen(self._heard)
             self.release_all()  # what a crashed predecessor left held
+            with self._lock:
+                self._note_mode(self._hands.focused() == self.window.id)
         except BaseException:
             self.close()
             raise
@@ -102,8 +119,8 @@ class PolledInjector:
         """Holds exactly the inputs of `actions` and releases the others; sends only the difference.
 
         False when the window is without the focus (for buttons: when something lies over it at the pointer): then
-        nothing is held. Raises `WindowGone` when it was closed, `UserError` when the system refuses the input or the
-        watchdog was killed.
+        nothing is held; the same while the person has control. Raises `WindowGone` when it was closed, `Killed` after
+        the kill chord, `UserError` when the system refuses the input or the watchdog was killed.
         """
         wanted = frozenset(a for a in actions if a in self._keys)
         with self._lock:
@@ -111,7 +128,7 @@ class PolledInjector:
                 return False
             self._check_watchdog()
             self.meter.no_longer_wanted(wanted)
-            if not self._has_focus():
+            if not self._allowed():
                 self._drop()
                 return False
             for action in _ordered(self.held - wanted):
@@ -122,7 +139,7 @@ class PolledInjector:
                 if not self._press(action):
                     self._drop()
                     return False
-            if self._has_focus():  # what was pressed while it went away is let go at once
+            if self._allowed():  # what was pressed while it went away is let go at once
                 return True
             self._drop()
             return False
@@ -133,7 +150,7 @@ class PolledInjector:
         with self._lock:
             if self._closed or not self.look_speed:
                 return False
-            if not self._has_focus():
+            if not self._allowed():
                 self._drop()
                 return False
             if not self._pointer_inside():
@@ -162,6 +179,7 @@ class PolledInjector:
             finally:
                 self._closed = True
                 self._wake.set()
+                self._deafen()
                 if self._watchdog is not None:
                     watchdog.stop(self._watchdog)
         if threading.current_thread() is not self._thread:
@@ -181,13 +199,45 @@ class PolledInjector:
                     return
                 now = time.monotonic()
                 still_s = now - self._beaten
-                if still_s > 0.7 * watchdog.STILL_S or (self.held and self._hands.focused() != self.window.id):
+                focused = self._hands.focused() == self.window.id
+                self._note_mode(focused)
+                if still_s > 0.7 * watchdog.STILL_S or (self.held and not focused):
                     # After a standstill the watchdog may have let go: what is still wanted is pressed anew.
                     self._drop()
                 if still_s > watchdog.BEAT_S / 2:
                     self._beaten = now
                     if self._watchdog is not None:
                         watchdog.beat(self._watchdog)
+
+    def _heard(self, done: Done) -> None:
+        """The person did something."""
+        with self._lock:
+            if self._closed:
+                return
+            focused = self._hands.focused() == self.window.id
+            self._human.heed(done, focused=focused)
+            if self._human.taken or self._human.killed:
+                self._drop()
+            self._note_mode(focused)
+
+    def _note_mode(self, focused: bool) -> None:
+        if self._human is not None and focused and not self._had_focus:
+            self._human.settle()
+        self._had_focus = focused
+        if self._human is not None and (self._human.killed or self._human.taken):
+            mode = "killed" if self._human.killed else "human"
+        else:
+            mode = ("armed" if self.armed else "dry run") if focused else "no focus"
+        if mode != self.mode:
+            self.mode = mode
+            self._on_mode(time.monotonic_ns(), mode)
+
+    def _allowed(self) -> bool:
+        """Whether anything may be held now. Raises `Killed` after the kill chord."""
+        if self._human is not None and self._human.killed:
+            self._drop()
+            raise Killed(f"the kill chord {self._human.grip.kill_chord} was pressed: every key was let go")
+        return self._has_focus() and not (self._human is not None and self._human.taken)
 
     def _has_focus(self) -> bool:
         if self._hands.focused() == self.window.id:
@@ -241,27 +291,3 @@ class PolledInjector:
 
 def _ordered(actions: frozenset[Action]) -> list[Action]:
     return [a for a in Action if a in actions]
-
-
-@contextmanager
-def release_on_exit(injector: PolledInjector) -> Iterator[PolledInjector]:
-    """Closes `injector` on every way out: return, exception, Ctrl-C, and the signals that end a program (on Windows
-    also Ctrl-Break and the closed console), which become a clean `SystemExit(128 + number)` of the main thread."""
-    before: dict[int, object] = {}
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, leave)
-    atexit.register(injector.close)
-    try:
-        yield injector
-    finally:
-        injector.close()
-        atexit.unregister(injector.close)
-        for number, handler in before.items():
-            signal.signal(number, handler)

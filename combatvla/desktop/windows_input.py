@@ -15,6 +15,11 @@ compared, by the sources:
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from combatvla.desktop.keys import named
+from combatvla.desktop.polled_human import Done
 
 BUTTONS = {"mouse_left": ("left", 0x01), "mouse_right": ("right", 0x02), "mouse_middle": ("middle", 0x04)}
 """As the library calls them, and their virtual keys."""
@@ -32,7 +37,7 @@ NAMED = {
     "right": 0x27,
 }
 """Virtual keys of the named keys. The library knows them by the same names."""
-WITH_SHIFT, VK_TO_SCAN, ROOT_WINDOW, DOWN = 0xFF00, 4, 2, 0x8000
+WITH_SHIFT, VK_TO_SCAN, VK_TO_CHAR, ROOT_WINDOW, DOWN = 0xFF00, 4, 2, 2, 0x8000
 
 
 class WindowsHands:
@@ -88,6 +93,36 @@ class WindowsHands:
         self._input.moveRel(dx, dy, relative=True)  # by SendInput: the pointer's place would not turn a camera
         return True
 
+    def listen(self, hear: Callable[[Done], None]) -> Callable[[], None]:
+        from pynput import keyboard, mouse
+
+        def key(what: Any, down: bool, injected: bool) -> None:
+            if not injected and what is not None:
+                hear(Done("key", self._name(what), down))
+
+        def moved(x: int, y: int, injected: bool) -> None:
+            # Told before the pointer moves, so that this is the motion also where a game holds the pointer.
+            at = self._types.POINT()
+            self._user.GetCursorPos(ctypes.byref(at))
+            if not injected:
+                hear(Done("motion", counts=abs(x - at.x) + abs(y - at.y)))
+
+        listeners = (
+            keyboard.Listener(
+                on_press=lambda what, injected: key(what, True, injected),
+                on_release=lambda what, injected: key(what, False, injected),
+            ),
+            mouse.Listener(
+                on_move=moved,
+                on_click=lambda x, y, button, down, injected: injected or hear(Done("button", down=down)),
+                on_scroll=lambda x, y, dx, dy, injected: injected or hear(Done("button")),
+            ),
+        )
+        for listener in listeners:
+            listener.start()
+            listener.wait()
+        return lambda: [listener.stop() for listener in listeners]
+
     def under_pointer(self) -> int | None:
         at = self._types.POINT()
         self._user.GetCursorPos(ctypes.byref(at))
@@ -96,6 +131,12 @@ class WindowsHands:
 
     def place_pointer(self, x: int, y: int) -> None:
         self._user.SetCursorPos(x, y)
+
+    def _name(self, key: Any) -> str:
+        """The profile's word for a key, also with ctrl down, which makes another character of it."""
+        virtual = getattr(key, "vk", None)
+        found = self._user.MapVirtualKeyW(virtual, VK_TO_CHAR) & 0xFFFF if virtual else 0
+        return (chr(found).lower() if found > ord(" ") else named(key)) or key.char.lower()
 
     def _virtual_key(self, key: str) -> int:
         """0 for a key that the present layout gives with shift only, or not at all."""

@@ -15,6 +15,8 @@ class FileHands:
         self.pointer = 7
         self.placed: list[tuple[int, int]] = []
         self.on_send = lambda key, down: None
+        self.person = None
+        """Set by `listen`: what the person does is told to it."""
 
     # What the test plays.
 
@@ -56,6 +58,14 @@ class FileHands:
     def move(self, dx: int, dy: int) -> bool:
         self._note(f"move {dx} {dy}")
         return not self.refuses
+
+    def listen(self, hear):
+        self.person = hear
+
+        def end() -> None:
+            self.person = None
+
+        return end
 
     def under_pointer(self) -> int | None:
         return self.pointer

@@ -14,9 +14,12 @@ import time
 import pytest
 
 from combatvla.actions import Action
-from combatvla.desktop import WindowGone, hands
+from combatvla.desktop import WindowGone, open_injector
 from combatvla.desktop.base import Window
+from combatvla.desktop.exits import release_on_exit
+from combatvla.desktop.grip import Grip, Killed
 from combatvla.desktop.polled import PolledInjector
+from combatvla.desktop.polled_human import JITTER_COUNTS, Done
 from combatvla.desktop.portable import PortableDesktop, Shown
 from combatvla.errors import UserError
 from combatvla.profiles import Look
@@ -28,7 +31,7 @@ RUN = frozenset({Action.MOVE_FORWARD, Action.SPRINT})
 
 HOLDER = """
 import sys, time
-from combatvla.desktop.polled import release_on_exit
+from combatvla.desktop.exits import release_on_exit
 from combatvla.profiles import load_profile
 from tests.desktop.test_polled import RUN, opened
 from tests.desktop.file_hands import FileHands
@@ -54,8 +57,8 @@ class Stack:
         return True
 
 
-def opened(system: FileHands, profile, *, armed: bool = True) -> PolledInjector:
-    return PolledInjector(system, PortableDesktop(Stack()), GAME, profile, armed=armed)
+def opened(system: FileHands, profile, *, armed: bool = True, **options) -> PolledInjector:
+    return PolledInjector(system, PortableDesktop(Stack()), GAME, profile, armed=armed, **options)
 
 
 @pytest.fixture
@@ -201,12 +204,54 @@ def test_a_standstill_lets_go_and_is_taken_up_again(system):
     until(lambda: system.down() == set())
 
 
+def test_a_person_takes_control_and_gives_it_back(system, arena):
+    modes: list[str] = []
+    with opened(system, arena, grip=Grip(), on_mode=lambda t_ns, mode: modes.append(mode)) as injector:
+        assert injector.set_held(RUN) and modes == ["armed"]
+        system.person(Done("key", "p", down=False))  # its press came before we listened
+        assert injector.mode == "armed"
+        system.person(Done("key", "p"))
+        assert system.down() == set() and injector.mode == "human" and not injector.set_held(RUN)
+        system.person(Done("key", "f9"))
+        assert injector.set_held(RUN) and system.down() == {"w", "shift"}
+        system.set_focus(1)
+        until(lambda: injector.mode == "no focus")
+        system.person(Done("button"))
+        system.person(Done("motion", counts=500))
+        system.person(Done("key", "x"))
+        assert injector.mode == "no focus", "what is done elsewhere is no taking over"
+        system.set_focus(7)
+        until(lambda: injector.mode == "armed")
+        system.person(Done("motion", counts=500))  # the hand that clicked the window
+        assert injector.mode == "armed"
+        time.sleep(0.6)
+        system.person(Done("motion", counts=JITTER_COUNTS - 1))
+        assert injector.mode == "armed"
+        system.person(Done("motion", counts=1))
+        assert injector.mode == "human"
+    assert modes == ["armed", "human", "armed", "no focus", "armed", "human"] and system.person is None
+
+
+def test_the_kill_chord_ends_it_from_everywhere(system, arena):
+    with opened(system, arena, grip=Grip()) as injector:
+        assert injector.set_held(RUN)
+        system.set_focus(1)
+        for key in ("ctrl", "shift", "q"):
+            system.person(Done("key", key))
+        assert injector.mode == "killed" and system.down() == set()
+        system.set_focus(7)
+        with pytest.raises(Killed):
+            injector.set_held(RUN)
+        with pytest.raises(Killed):
+            injector.turn(1, 1) if injector.look_speed else injector.set_held(frozenset())
+
+
 def test_the_platform_chooses_the_injector(system, arena, monkeypatch):
     from combatvla.desktop import windows_input
 
     monkeypatch.setattr(windows_input, "WindowsHands", lambda: system)
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(subprocess, "DETACHED_PROCESS", 0, raising=False)
-    with hands.release_on_exit(hands.open_injector(PortableDesktop(Stack()), GAME, arena, armed=True)) as injector:
+    with release_on_exit(open_injector(PortableDesktop(Stack()), GAME, arena, armed=True)) as injector:
         assert isinstance(injector, PolledInjector) and injector.set_held(RUN)
     assert system.down() == set()
