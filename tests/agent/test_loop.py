@@ -10,7 +10,7 @@ from bisect import bisect_left
 
 import pytest
 
-from agent.log import PARTS, DecisionLine, stages
+from agent.log import PARTS, line_of, stages
 from agent.loop import Episode, fight
 from combatvla.actions import PERIOD_MS, WAIT_PLAN, Action, Plan, Step
 from combatvla.desktop import WindowGone
@@ -137,7 +137,7 @@ def test_the_stages_make_up_the_age(play, probe, desktop, arena):
         whole = sum(parts[s] for s in ("capture", "wait", *PARTS, "act"))
         assert whole == pytest.approx(acted.action_age_ms, abs=0.01)
         assert all(ms >= 0 for ms in parts.values())
-        line = DecisionLine.of(acted)
+        line = line_of(acted)
         logged = sum(line.timings_ms[s] for s in ("capture", "wait", *PARTS, "act"))
         assert logged == pytest.approx(line.action_age_ms, abs=0.01)
 
