@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import shutil
 import signal
 import sys
@@ -126,9 +127,9 @@ def play(
     from agent.log import EpisodeLog, figures
     from agent.loop import KILLED, Episode, fight
     from agent.videos import make_videos
+    from combatvla.desktop.base import open_injector
     from combatvla.desktop.capture import WindowCapture
     from combatvla.desktop.exits import release_on_exit
-    from combatvla.desktop.inject import GuardedInjector
     from combatvla.episode import FILM
 
     episode = Episode() if episode is None else episode
@@ -152,7 +153,7 @@ def play(
                     with_main.soon()
                 on_mode(mode)
 
-            injector = GuardedInjector(
+            injector = open_injector(
                 seat.desktop,
                 seat.window,
                 seat.profile,
@@ -225,7 +226,10 @@ class _Interrupt:
     def _now(self) -> None:
         with self._lock:
             if self._within and callable(signal.getsignal(signal.SIGINT)):  # it may be ignored, as under nohup
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+                if hasattr(signal, "pthread_kill"):
+                    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+                else:  # Windows
+                    _thread.interrupt_main()
 
     def __enter__(self) -> _Interrupt:
         self._within = threading.current_thread() is threading.main_thread()

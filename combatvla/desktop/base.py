@@ -163,6 +163,9 @@ class Injector(Protocol):
     def release_all(self) -> None:
         """Lets go of everything."""
 
+    def stop_process(self) -> None:
+        """Lets go of everything and stops this process, as SIGTSTP does by default; returns when it goes on."""
+
     def close(self) -> None:
         """Lets go of everything and ends; further calls do nothing."""
 

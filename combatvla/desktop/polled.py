@@ -8,6 +8,8 @@ system that the tests play; what calls Windows is in `windows_input.py`.
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -168,6 +170,12 @@ class PolledInjector:
                     # Asked first: the release of a button that is up opens menus in some programs.
                     if self._hands.is_down(key):
                         self._hands.send(key, down=False)
+
+    def stop_process(self) -> None:
+        """Lets go of everything and stops this process, where the system knows such a thing."""
+        self.release_all()
+        if hasattr(signal, "SIGTSTP"):
+            os.kill(os.getpid(), signal.SIGTSTP)
 
     def close(self) -> None:
         """Lets go of everything and ends. May be called again; other calls then do nothing."""
