@@ -158,7 +158,7 @@ def ask_window(ask: Terminal, window: Window, data: dict[str, Any]) -> None:
             ask, lambda: data.update(name=checked_name(ask.line("A short name for the game", slug(window.title))))
         )
     before = data.get("title", "")
-    default = before if before and window.title.startswith(before) else window.title.strip()
+    default = before if before and window.title.startswith(before) else window.title.rstrip()
     while True:
         title = ask.line("Its window's title begins with (leave out what changes)", default)
         if title and window.title.startswith(title):

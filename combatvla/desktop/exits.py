@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @contextmanager
 def release_on_exit(injector: Injector) -> Iterator[Injector]:
     """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP (on Windows SIGBREAK:
-    Ctrl-Break or the closed console), which become a clean `SystemExit(128 + number)` of the main thread. Before Ctrl-Z (SIGTSTP)
-    stops the process, it lets go of everything. Handlers are set in the main thread only, and put back after; what is
-    ignored (`nohup`) stays so."""
+    Ctrl-Break or the closed console), which become a clean `SystemExit(128 + number)` of the main thread. Before Ctrl-Z
+    (SIGTSTP) stops the process, it lets go of everything. Handlers are set in the main thread only, and put back after;
+    what is ignored (`nohup`) stays so."""
     before: dict[int, object] = {}
 
     def leave(number: int, _frame: object) -> None:

@@ -311,9 +311,12 @@ def test_all_typed_and_nothing_is_lost_by_ctrl_c(wizard, probe, arena, tmp_path)
 
 def test_a_closed_game_keeps_the_answers(wizard, probe, tmp_path):
     window = probe("Some Game", 320, 240)
-    one = wizard("--title", "some game", "--name", "gone", "--like", "sekiro")
+    one = wizard("--name", "gone", "--like", "sekiro")
+    one.expect("1  Some Game, 320x240")
+    one.answer("or c to click on it [c]", "7")
+    one.answer("or c to click on it [c]", "1")
     one.answer("title begins with")
-    one.answer("program", "n")
+    one.answer("program sekiro.exe or steam_app_814380", "n")
     one.answer("keeps this shape")
     for action in (*HELD_ACTIONS, Action.LOCK_ON):
         one.answer(f"{action.value} (")
