@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from combatvla import profiles
 from combatvla.actions import Action
 from combatvla.errors import UserError
-from combatvla.profiles import load_profile, profile_for, profile_names
+from combatvla.profiles import MOUSE_BUTTONS, NAMED_KEYS, GameProfile, load_profile, profile_for, profile_names
 
 ARENA = (resources.files(profiles) / "arena.yaml").read_text(encoding="utf-8")
 
@@ -99,6 +101,13 @@ def test_a_program_is_one_name_or_several(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(ARENA + "program: mine.exe\n", encoding="utf-8")
     assert load_profile(str(path)).program == ("mine.exe",)
+
+
+def test_the_page_names_the_fields_that_exist():
+    page = (Path(__file__).parents[2] / "docs" / "profile.md").read_text(encoding="utf-8")
+    table = page.partition("\n| field |")[2].partition("\n\n")[0]
+    named = [word for row in table.splitlines()[2:] for word in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert named == list(GameProfile.model_fields) and all(f"`{key}`" in table for key in NAMED_KEYS + MOUSE_BUTTONS)
 
 
 @pytest.mark.parametrize("name", ["tetris", "/nowhere/mine.yaml"])
