@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Flare, from nothing (docs/games.md): the scripted player's recorded fights, a policy trained on these recordings alone,
+# Flare, from nothing (docs/flare.md): the scripted player's recorded fights, a policy trained on these recordings alone,
 # and twenty fights of each player in the game's own window. About an hour on two idle cores; needs `make setup` and
 # `scripts/setup.sh flare`.
 #

@@ -1,4 +1,5 @@
-"""A plain X window for the tests: `probe_window.py TITLE WIDTH HEIGHT X Y [flicker] [unmanaged] [#RRGGBB]`.
+"""A plain X window for the tests: `probe_window.py TITLE WIDTH HEIGHT X Y [flicker] [unmanaged] [#RRGGBB]
+[class=NAME]`.
 
 Prints "mapped", then one line a key or button event. `flicker` repaints it in a new colour 60 times a second;
 `unmanaged` keeps the window manager out, as menus do.
@@ -35,6 +36,9 @@ def main(title: str, width: int, height: int, x: int, y: int, *extra: str) -> No
     window.set_wm_normal_hints(flags=Xutil.PPosition | Xutil.USPosition)
     window.change_property(connection.get_atom("_NET_WM_NAME"), connection.get_atom("UTF8_STRING"), 8, title.encode())
     window.change_property(connection.get_atom("_NET_WM_PID"), Xatom.CARDINAL, 32, [os.getpid()])
+    for word in extra:
+        if word.startswith("class="):
+            window.set_wm_class(word[6:], word[6:])
     window.set_wm_name(title.encode("ascii", "replace").decode())
     window.map()
     connection.sync()

@@ -37,15 +37,16 @@ def main(argv: list[str]) -> int:
             "pid": window.pid,
             "width": window.width,
             "height": window.height,
-            "game": profile_for(window.title),
+            "program": ", ".join(window.programs),
+            "game": profile_for(window.title, window.programs),
             "focused": window.id == active,
         }
         for window in windows
     ]
     table(
         "open windows",
-        ["title", "process", "size", "game"],
-        [[r["title"], r["pid"], f"{r['width']}x{r['height']}", r["game"]] for r in rows],
+        ["title", "process", "program", "size", "game"],
+        [[r["title"], r["pid"], r["program"], f"{r['width']}x{r['height']}", r["game"]] for r in rows],
     )
     if desktop.note:
         print(f"Note: {desktop.note}.", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -29,7 +29,9 @@ class DisplayEnded(WindowGone):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A top-level window. `x`, `y`, `width`, `height`: its picture on the screen in pixels, without decorations."""
+    """A top-level window. `x`, `y`, `width`, `height`: its picture on the screen in pixels, without decorations.
+    `programs`: what its program calls itself, () where nobody tells: both words of WM_CLASS on X11, the name of the
+    executable's file on Windows, of the application on macOS."""
 
     id: int
     title: str
@@ -38,6 +40,7 @@ class Window:
     y: int
     width: int
     height: int
+    programs: tuple[str, ...] = ()
 
 
 Box = tuple[int, int, int, int]
@@ -76,8 +79,9 @@ class Desktop(Protocol):
         """The window that the person clicks on; None when that is called off. `UserError` after `timeout_s`."""
 
     def find_window(self, profile: GameProfile, *, wait_s: float = 0.0, pid: int | None = None) -> Window:
-        """The window whose title starts with `profile.title`, of the process `pid` where one is given; looks for it for
-        `wait_s` seconds. Of several: the one with the focus, else the one opened last. `UserError` when there is none.
+        """The window that fits `profile` (its title's beginning, its program), of the process `pid` where one is given;
+        looks for it for `wait_s` seconds. Of several: the one with the focus, else the one opened last. `UserError`
+        when there is none.
         """
 
     def active_window(self) -> int | None:
@@ -142,6 +146,8 @@ class Capture(Protocol):
 
 
 class Injector(Protocol):
+    mode: str
+    """Who plays (`combatvla.episode.Mode`)."""
     press: frozenset[Action]
     """The actions that each further step, and each further decision, presses anew (`GameProfile.press`)."""
     look_speed: float
@@ -157,14 +163,17 @@ class Injector(Protocol):
     def release_all(self) -> None:
         """Lets go of everything."""
 
+    def stop_process(self) -> None:
+        """Lets go of everything and stops this process, as SIGTSTP does by default; returns when it goes on."""
+
     def close(self) -> None:
         """Lets go of everything and ends; further calls do nothing."""
 
 
 def open_desktop(*, watch_only: bool = False) -> Desktop:
-    """The back end of this machine. `UserError` when there is no display or no window manager on it, and on systems
-    other than Linux unless it is `watch_only`: nothing is to be pressed there."""
-    if watch_only and sys.platform == "win32":
+    """The back end of this machine. `UserError` when there is no display or no window manager on it, and on macOS
+    unless it is `watch_only`: nothing is to be pressed there."""
+    if sys.platform == "win32":
         from combatvla.desktop.windows import WindowsDesktop
 
         return WindowsDesktop()
@@ -174,7 +183,7 @@ def open_desktop(*, watch_only: bool = False) -> Desktop:
         return MacDesktop()
     if sys.platform != "linux":
         what = "recorded" if watch_only else "played"
-        raise UserError(f"windows are {what} on Linux with X11 so far, this is {sys.platform}")
+        raise UserError(f"windows are {what} on Linux with X11 and on Windows so far, this is {sys.platform}")
     if not os.environ.get("DISPLAY"):
         if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
             raise UserError(
@@ -189,3 +198,16 @@ def open_desktop(*, watch_only: bool = False) -> Desktop:
     from combatvla.desktop.x11 import X11Desktop
 
     return X11Desktop()
+
+
+def open_injector(desktop: Desktop, window: Window, profile: GameProfile, *, armed: bool, **options: Any) -> Injector:
+    """The injector of this machine, into `window` only and with the keys of `profile`; `armed=False` sends nothing.
+    `options`: those of `inject.GuardedInjector`."""
+    if sys.platform == "win32":
+        from combatvla.desktop.polled import PolledInjector
+        from combatvla.desktop.windows_input import WindowsHands
+
+        return PolledInjector(WindowsHands(), desktop, window, profile, armed=armed, **options)
+    from combatvla.desktop.inject import GuardedInjector
+
+    return GuardedInjector(desktop, window, profile, armed=armed, **options)

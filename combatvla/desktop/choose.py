@@ -22,10 +22,20 @@ def find_window(desktop: Desktop, profile: GameProfile, *, wait_s: float = 0.0, 
     def titled() -> list[Window]:
         return [w for w in desktop.windows() if w.title.startswith(profile.title)]
 
-    found, of_any = _wait(lambda: ([w for w in titled() if pid in (None, w.pid)], titled()), wait_s)
+    def fitting() -> list[Window]:
+        return [w for w in titled() if profile.fits(w.title, w.programs)]
+
+    found, of_any = _wait(lambda: ([w for w in fitting() if pid in (None, w.pid)], titled()), wait_s)
     if found:
         active = desktop.active_window()
         return next((w for w in found if w.id == active), found[-1])
+    if of_any and not any(profile.fits(w.title, w.programs) for w in of_any):
+        other = of_any[-1]
+        named = " or ".join(map(repr, other.programs)) or "a program that does not say its name"
+        raise UserError(
+            f"the window {other.title!r} is of {named}, expected {' or '.join(map(repr, profile.program))}: start the "
+            f"game {profile.name!r}, or give its program's name in the profile (`combatvla tracker windows` shows it)"
+        )
     if of_any:
         other = of_any[-1]
         raise UserError(
@@ -41,7 +51,7 @@ def find_window(desktop: Desktop, profile: GameProfile, *, wait_s: float = 0.0, 
 def find_only_window(desktop: Desktop, profile: GameProfile, *, wait_s: float = 0.0) -> Window:
     """As `find_window`; `UserError` where several fit, with or without the focus: who records must not guess."""
     window = find_window(desktop, profile, wait_s=wait_s)
-    fitting = [w for w in desktop.windows() if w.title.startswith(profile.title)]
+    fitting = [w for w in desktop.windows() if profile.fits(w.title, w.programs)]
     if len(fitting) > 1:
         raise UserError(
             f"{len(fitting)} windows whose title starts with {profile.title!r} are open: {_names(fitting)}; close all "

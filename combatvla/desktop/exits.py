@@ -7,15 +7,18 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from combatvla.desktop.inject import GuardedInjector
+if TYPE_CHECKING:
+    from combatvla.desktop.base import Injector
 
 
 @contextmanager
-def release_on_exit(injector: GuardedInjector) -> Iterator[GuardedInjector]:
-    """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP, which become a clean
-    `SystemExit(128 + number)` of the main thread. Before Ctrl-Z (SIGTSTP) stops the process, it lets go of everything.
-    Handlers are set in the main thread only, and put back after; what is ignored (`nohup`) stays so."""
+def release_on_exit(injector: Injector) -> Iterator[Injector]:
+    """Closes `injector` on every way out: return, exception, Ctrl-C, and SIGTERM or SIGHUP (on Windows SIGBREAK:
+    Ctrl-Break or the closed console), which become a clean `SystemExit(128 + number)` of the main thread. Before Ctrl-Z
+    (SIGTSTP) stops the process, it lets go of everything. Handlers are set in the main thread only, and put back after;
+    what is ignored (`nohup`) stays so."""
     before: dict[int, object] = {}
 
     def leave(number: int, _frame: object) -> None:
@@ -27,7 +30,8 @@ def release_on_exit(injector: GuardedInjector) -> Iterator[GuardedInjector]:
         signal.signal(number, rest)
 
     if threading.current_thread() is threading.main_thread():
-        handlers = {signal.SIGTERM: leave, signal.SIGHUP: leave, signal.SIGTSTP: rest}
+        named = {"SIGTERM": leave, "SIGHUP": leave, "SIGBREAK": leave, "SIGTSTP": rest}
+        handlers = {getattr(signal, name): handler for name, handler in named.items() if hasattr(signal, name)}
         heeded = [number for number in handlers if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, handlers[number]) for number in heeded}
     atexit.register(injector.close)

@@ -30,7 +30,8 @@ def shown_of(info: Mapping[str, Any]) -> Shown | None:
     at = info["kCGWindowBounds"]
     x, y, width, height = (int(at[side]) for side in ("X", "Y", "Width", "Height"))
     title = str(info.get("kCGWindowName") or "")
-    window = Window(int(info["kCGWindowNumber"]), title, int(info["kCGWindowOwnerPID"]), x, y, width, height)
+    programs = (str(owner),) if (owner := info.get("kCGWindowOwnerName")) else ()
+    window = Window(int(info["kCGWindowNumber"]), title, int(info["kCGWindowOwnerPID"]), x, y, width, height, programs)
     return Shown(window, (x, y, x + width, y + height))
 
 

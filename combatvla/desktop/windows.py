@@ -1,12 +1,14 @@
 """Windows: windows through user32 and dwmapi.
 
-Written by Microsoft's documentation of these calls and not tried: there was no such machine. Injection is for X11 only.
+Written by Microsoft's documentation of these calls and not tried: there was no such machine. `windows_input.py` presses
+the keys.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from pathlib import PureWindowsPath
 from typing import Any
 
 from combatvla.desktop.base import Window
@@ -14,7 +16,11 @@ from combatvla.desktop.portable import PortableDesktop, Shown
 
 DWMWA_EXTENDED_FRAME_BOUNDS, DWMWA_CLOAKED = 9, 14
 PER_MONITOR_DPI_AWARE = 2
-NOTE = "recording on Windows is written but was never tried; the mouse's own motion (mouse look) is not recorded there"
+PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
+NOTE = (
+    "recording and playing on Windows are written but were never tried; the mouse's own motion (mouse look) is not "
+    "recorded there, and a game in exclusive full screen stays black: play in a window, or borderless"
+)
 
 
 class User32:
@@ -44,6 +50,13 @@ class User32:
         ):
             call = getattr(self._user, name)
             call.argtypes, call.restype = takes, gives
+        self._kernel = ctypes.WinDLL("kernel32")
+        self._kernel.OpenProcess.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.DWORD)
+        self._kernel.OpenProcess.restype = wintypes.HANDLE
+        self._kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
+        self._kernel.QueryFullProcessImageNameW.argtypes = (wintypes.HANDLE, wintypes.DWORD, wintypes.LPWSTR, pointer)
+        self._programs: dict[tuple[int, int], tuple[str, ...]] = {}
+        """Of a window and its process, as asking takes a while."""
         self._dwm.DwmGetWindowAttribute.argtypes = (handle, wintypes.DWORD, pointer, wintypes.DWORD)
         # Places in real pixels, as mss takes them.
         ctypes.WinDLL("shcore").SetProcessDpiAwareness(PER_MONITOR_DPI_AWARE)
@@ -81,15 +94,35 @@ class User32:
         title, pid = ctypes.create_unicode_buffer(512), self._types.DWORD()
         self._user.GetWindowTextW(handle, title, len(title))
         self._user.GetWindowThreadProcessId(handle, ctypes.byref(pid))
+        programs = self._program(handle, int(pid.value))
         inner, corner, frame = self._types.RECT(), self._types.POINT(), self._types.RECT()
         self._user.GetClientRect(handle, ctypes.byref(inner))
         self._user.ClientToScreen(handle, ctypes.byref(corner))
         self._user.GetWindowRect(handle, ctypes.byref(frame))
         frame = self._attribute(handle, DWMWA_EXTENDED_FRAME_BOUNDS, frame)  # without the invisible rims, where known
         return Shown(
-            Window(handle, title.value, int(pid.value), corner.x, corner.y, inner.right, inner.bottom),
+            Window(handle, title.value, int(pid.value), corner.x, corner.y, inner.right, inner.bottom, programs),
             (frame.left, frame.top, frame.right, frame.bottom),
         )
+
+    def _program(self, handle: int, pid: int) -> tuple[str, ...]:
+        """The name of the executable's file, such as sekiro.exe."""
+        if (handle, pid) not in self._programs:
+            if len(self._programs) > 1000:
+                self._programs.clear()
+            self._programs[handle, pid] = self._ask_program(pid)
+        return self._programs[handle, pid]
+
+    def _ask_program(self, pid: int) -> tuple[str, ...]:
+        process = self._kernel.OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, False, pid)
+        if not process:
+            return ()
+        try:
+            path, length = ctypes.create_unicode_buffer(1024), self._types.DWORD(1024)
+            told = self._kernel.QueryFullProcessImageNameW(process, 0, path, ctypes.byref(length))
+            return (PureWindowsPath(path.value).name,) if told and path.value else ()
+        finally:
+            self._kernel.CloseHandle(process)
 
 
 class WindowsDesktop(PortableDesktop):

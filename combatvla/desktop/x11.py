@@ -99,6 +99,14 @@ def read_title(window) -> str:
     return ""
 
 
+def read_class(window) -> tuple[str, ...]:
+    """What the window's program calls itself: the words of its WM_CLASS, each once."""
+    found = window.get_full_property(Xatom.WM_CLASS, X.AnyPropertyType)
+    said = found.value if found is not None else b""
+    said = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    return tuple(dict.fromkeys(word for word in said.split("\0") if word))
+
+
 def program_of(connection: display.Display, id_: int) -> tuple[str, int]:
     """The process that made a window, as the server knows it, else its connection."""
     if connection.has_extension("X-Resource"):
@@ -142,7 +150,8 @@ class X11Desktop:
                 target = self._display.create_resource_object("window", id_)
                 try:
                     title, pid = read_title(target), target.get_full_property(self._net_pid, Xatom.CARDINAL)
-                    windows.append(self.geometry(Window(id_, title, int(pid.value[0]) if pid else None, 0, 0, 0, 0)))
+                    pid = int(pid.value[0]) if pid else None
+                    windows.append(self.geometry(Window(id_, title, pid, 0, 0, 0, 0, read_class(target))))
                 except (*GONE, WindowGone):
                     continue  # closed between the list and the question
             return windows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -126,6 +127,9 @@ class GameProfile(BaseModel):
     name: str
     title: str = Field(min_length=1)
     """The window's title starts with this."""
+    program: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """What the window's program calls itself (`combatvla tracker windows` shows it), one or several names: a window of
+    another program is not the game, whatever its title. Without it the title alone decides."""
     start: str | None = None
     """The command that opens the game, for the message that it is not open."""
     fps: int = Field(default=60, ge=1, le=240)
@@ -155,6 +159,11 @@ class GameProfile(BaseModel):
             raise ValueError("two actions share one key; a recording could not be read back")
         return keys
 
+    @field_validator("program", mode="before")
+    @classmethod
+    def _one_or_several(cls, program: object) -> object:
+        return (program,) if isinstance(program, str) else program
+
     @field_validator("hud")
     @classmethod
     def _kinds_fit(cls, hud: dict[str, HudEntry]) -> dict[str, HudEntry]:
@@ -169,6 +178,12 @@ class GameProfile(BaseModel):
         if keyless := [a for a in self.press if a not in self.keys]:
             raise ValueError(f"press: {keyless[0]} has no key; name actions that stand in keys")
         return self
+
+    def fits(self, title: str, programs: Iterable[str] = ()) -> bool:
+        """Whether a window of this title, whose program has these names, is the game's; case matters in the title."""
+        return title.startswith(self.title) and (
+            not self.program or bool({p.casefold() for p in self.program} & {p.casefold() for p in programs})
+        )
 
     def action_of(self, key: str) -> Action | None:
         """The action that `key` stands for, or None."""
@@ -185,9 +200,10 @@ def profile_names() -> list[str]:
     return sorted(p.name.removesuffix(".yaml") for p in resources.files(__name__).iterdir() if p.name.endswith(".yaml"))
 
 
-def profile_for(title: str) -> str | None:
-    """The name of the shipped profile that a window of this title fits; of several the one that says most of it."""
-    fitting = [(len(p.title), p.name) for p in map(load_profile, profile_names()) if title.startswith(p.title)]
+def profile_for(title: str, programs: Iterable[str] = ()) -> str | None:
+    """The name of the shipped profile that a window of this title and program fits; of several the one that says most
+    of it."""
+    fitting = [(len(p.title), p.name) for p in map(load_profile, profile_names()) if p.fits(title, programs)]
     return max(fitting)[1] if fitting else None
 
 

@@ -13,7 +13,7 @@ from Xlib.ext.xtest import fake_input
 
 from combatvla.desktop import open_desktop
 from combatvla.desktop import x11 as x11_module
-from combatvla.desktop.choose import choose_window, matcher
+from combatvla.desktop.choose import choose_window, find_only_window, matcher
 from combatvla.desktop.x11 import connect
 from combatvla.errors import UserError
 from tests.conftest import PROBE
@@ -66,6 +66,21 @@ def test_by_process_its_children_are_meant_too(desktop, display):
             if window.title == "child":
                 subprocess.run(["kill", str(window.pid)], check=True)
         launcher.wait(10)
+
+
+def test_the_program_tells_two_windows_of_one_title_apart(desktop, arena, probe):
+    game = arena.model_copy(update={"title": "b1", "program": ("steam_app_2358720",)})
+    probe("b1 notes", 200, 150, 0, 0, "class=editor")
+    until(lambda: any(w.title == "b1 notes" for w in desktop.windows()))
+    with pytest.raises(UserError, match="'b1 notes' is of 'editor', expected 'steam_app_2358720'"):
+        desktop.find_window(game)
+    probe("b1  ", 200, 150, 220, 0, "class=Steam_App_2358720")
+    found = find_only_window(desktop, game, wait_s=5)
+    assert found.title == "b1  " and found.programs == ("Steam_App_2358720",)
+    assert desktop.geometry(found).programs == found.programs
+    probe("b1 unnamed", 200, 150, 440, 0)
+    until(lambda: any(w.title == "b1 unnamed" for w in desktop.windows()))
+    assert desktop.find_window(game).id == found.id, "a window without a class is none of the game's"
 
 
 class Person(threading.Thread):
