@@ -53,8 +53,8 @@ class Args:
     game: str = "arena"
     """The game's profile: a name that ships with the package, or the path of a .yaml file."""
     policy: str = "tiny"
-    """What plays: a checkpoint (`tiny`, which ships with the package, or a folder), `random`, `vllm:FOLDER`, or a
-    server, `openai:URL#MODEL` (docs/policies.md)."""
+    """What plays: a checkpoint (`tiny` and `flare`, for Flare, ship with the package; or a folder), `random`,
+    `vllm:FOLDER`, or a server, `openai:URL#MODEL` (docs/policies.md)."""
     armed: bool = False
     """Press the keys. Without it, this is a dry run."""
     seconds: float = 120.0

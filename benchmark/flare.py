@@ -37,14 +37,14 @@ class Args:
         combatvla bench flare
         combatvla bench flare --player random --episodes 20 --no-replay --json
         combatvla bench flare --episodes 20 --no-replay --sessions sessions/flare
-        combatvla bench flare --player out/flare-policy --episodes 20 --no-replay
+        combatvla bench flare --player flare --episodes 20 --no-replay
 
     It needs Flare (`scripts/setup.sh flare`), opens it on a display of its own with a fresh hero for each fight, and
     presses real keys. Who won is read off the screen alone. With --sessions each fight is recorded by the tracker.
     """
 
     player: str = "scripted"
-    """`scripted` (sees pixels only), `random`, or a policy: `tiny` or a checkpoint's folder."""
+    """`scripted` (sees pixels only), `random`, or a policy: `flare` (ships with the package), `tiny`, or a folder."""
     episodes: int = 1
     """How many fights."""
     seed: int = 0
