@@ -13,6 +13,7 @@ from typing import Any
 from agent.loop import Acted, Episode
 from combatvla.actions import Action
 from combatvla.desktop.base import Window
+from combatvla.desktop.grip import GIVE_BACK
 from combatvla.episode import (
     DECISIONS,
     HELD,
@@ -42,14 +43,18 @@ class EpisodeLog:
             (folder / name).open("w", encoding="utf-8", buffering=1) for name in (DECISIONS, HELD, MODES)
         )
         self._lock = threading.Lock()
+        self._last: Mode | None = None
 
-    def begins(self, game: GameProfile, window: Window, *, policy: str, armed: bool, seconds: float) -> None:
+    def begins(
+        self, game: GameProfile, window: Window, *, policy: str, armed: bool, seconds: float, give_back: str = GIVE_BACK
+    ) -> None:
         """Writes what is played, and the first mode."""
         now = time.monotonic_ns()
         about = EpisodeInfo(
             game=game,
             policy=policy,
             armed=armed,
+            give_back=give_back,
             title=window.title,
             width=window.width,
             height=window.height,
@@ -71,7 +76,8 @@ class EpisodeLog:
 
     def mode(self, t_ns: int, mode: Mode) -> None:
         with self._lock:
-            if not self._modes.closed:
+            if not self._modes.closed and mode != self._last:
+                self._last = mode
                 self._modes.write(ModeLine(t_ns=t_ns, mode=mode).model_dump_json() + "\n")
 
     def summarize(self, record: dict[str, Any]) -> None:
@@ -152,5 +158,7 @@ def figures(episode: Episode) -> dict[str, Any]:
         "stages_ms": {s: {q: round(ms, 3) for q, ms in f.items()} for s, f in by_stage.items()},
         "parse_failures": episode.parse_failures,
         "without_focus_s": round(episode.without_focus_s, 2),
+        "human_s": round(episode.human_s, 2),
+        "left_out": episode.left_out,
         "paused": False,
     }

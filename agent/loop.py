@@ -16,8 +16,10 @@ from agent.eye import MS, Eye
 from combatvla.actions import PERIOD_MS, WAIT_PLAN, Action, Plan
 from combatvla.desktop.actuator import DEAD_MAN_MS, GUARD_MS, Actuator
 from combatvla.desktop.base import Capture, Injector, WindowGone
+from combatvla.desktop.grip import Killed
 from combatvla.policy.base import Decision, Frame, Policy
 
+KILLED = "killed by chord"
 EXPLAIN_MARGIN_MS = 8
 """An explanation must be done so long before the next look."""
 
@@ -55,8 +57,13 @@ class Episode:
     acted: list[Acted] = field(default_factory=list)
     seconds: float = 0.0
     without_focus_s: float = 0.0
+    """So long it waited because another window had the focus..."""
+    human_s: float = 0.0
+    """...and because a person had control."""
+    left_out: int = 0
+    """Inputs beyond the injector's limits."""
     ended: str = "running"
-    """`stopped`, `time is over`, `window closed`, or `interrupted`."""
+    """`stopped`, `time is over`, `window closed`, `killed by chord`, or `interrupted`."""
 
     @property
     def parse_failures(self) -> int:
@@ -89,11 +96,12 @@ def fight(
 ) -> Episode:
     """Lets `policy` play the window behind `capture` and `injector` until `stop()` or for `seconds`.
 
-    While the window is without the focus it waits, holding nothing; the game goes on. A policy with `explain_last`
-    explains a decision in the idle time after it. A decision that does not stand `deadline_ms` after its newest frame
-    was captured is asked to be what it is by then. Every input is let go on the way out. Raises `WindowGone` when the
-    window is closed; what was done until then is in `episode`, if one is given. `on_acted` is called after each
-    decision, while its plan is already carried out; `on_held` from another thread at each change of the held keys.
+    While the window is without the focus, or a person has control, it waits, holding nothing; the game goes on. A
+    policy with `explain_last` explains a decision in the idle time after it. A decision that does not stand
+    `deadline_ms` after its newest frame was captured is asked to be what it is by then. Every input is let go on the
+    way out. Raises `WindowGone` when the window is closed, `Killed` after the kill chord; what was done until then is
+    in `episode`, if one is given. `on_acted` is called after each decision, while its plan is already carried out;
+    `on_held` from another thread at each change of the held keys.
     """
     episode = Episode() if episode is None else episode
     explain, rest = getattr(policy, "explain_last", None), getattr(policy, "rest", None)
@@ -145,6 +153,9 @@ def fight(
                 if rest is not None:
                     rest()
             episode.ended = ended
+    except Killed:
+        episode.ended = KILLED
+        raise
     except WindowGone:
         if stop():  # the game closed its window because all was over
             episode.ended = "stopped"
@@ -166,16 +177,21 @@ def _ended(stop: Callable[[], bool], look: int, end: int) -> str | None:
 def _await_focus(
     actuator: Actuator, over: Callable[[], bool], on_focus: Callable[[bool], None], episode: Episode
 ) -> None:
-    """Waits, holding nothing, until the window has the focus again or all is `over()`."""
-    lost = time.monotonic()
+    """Waits, holding nothing, until the window has the focus and no person the control, or all is `over()`."""
     actuator.start(WAIT_PLAN)
     if actuator.focused:
         return
     on_focus(False)
+    since = time.monotonic()
     while not actuator.focused and not over():
         time.sleep(GUARD_MS / 1000)
+        human = actuator.injector.mode == "human"
         actuator.start(WAIT_PLAN)
-    episode.without_focus_s += time.monotonic() - lost
+        since, before = time.monotonic(), since
+        if human:
+            episode.human_s += since - before
+        else:
+            episode.without_focus_s += since - before
     if actuator.focused:
         on_focus(True)
 

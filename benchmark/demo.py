@@ -132,7 +132,7 @@ def one_fight(
                 seed=seed,
                 stop=referee.over,
                 on_acted=ticker,
-                on_focus=ticker.focus,
+                on_mode=ticker.mode,
                 on_end=ticker.end,
                 episode=episode,
             )

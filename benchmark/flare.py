@@ -124,7 +124,7 @@ def one_fight(
                 seed=seed,
                 stop=referee,
                 on_acted=ticker,
-                on_focus=ticker.focus,
+                on_mode=ticker.mode,
                 on_end=ticker.end,
                 episode=episode,
             )

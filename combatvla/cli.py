@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
         "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"
     ),
     "bench flare": Command("benchmark.flare", "measure how well players fight in Flare, a real game"),
+    "bench drill": Command("benchmark.drill.command", "let things go wrong, and look at what the agent leaves behind"),
     "bench combat": Command("benchmark.combat", "measure how well players fight, on seeds nobody trained on"),
 }
 
@@ -112,8 +113,8 @@ def run(argv: list[str]) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line and turns what goes wrong into one sentence and an exit status.
 
-    0 done, 2 something the user can mend, 130 interrupted, 141 the reader of our output went away; a fault of ours
-    keeps its traceback.
+    0 done, 2 something the user can mend, 3 ended by the kill chord, 130 interrupted, 141 the reader of our output went
+    away; a fault of ours keeps its traceback.
     """
     try:
         code = run(sys.argv[1:] if argv is None else argv)

@@ -142,6 +142,8 @@ class Capture(Protocol):
 
 
 class Injector(Protocol):
+    mode: str
+    """Who plays (`combatvla.episode.Mode`)."""
     press: frozenset[Action]
     """The actions that each further step, and each further decision, presses anew (`GameProfile.press`)."""
     look_speed: float

@@ -7,8 +7,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from combatvla.desktop.inject import GuardedInjector
+if TYPE_CHECKING:
+    from combatvla.desktop.inject import GuardedInjector
 
 
 @contextmanager

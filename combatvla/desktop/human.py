@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from Xlib import XK, display
 
+from combatvla.desktop.grip import FUNCTION_KEYS, Grip
 from combatvla.desktop.rawinput import RawInput
 from combatvla.desktop.x11 import KEYSYMS
 from combatvla.errors import UserError
@@ -27,50 +27,13 @@ SETTLE_S = 0.5
 """The hand that clicked the game, to give it the focus, still moves the mouse for so long; that is no taking over."""
 LATE_S = 2.0
 """What was sent comes back at once, or after a window manager has looked at the click before it."""
-MODIFIERS = {
+_BOTH = {
     "ctrl": ("Control_L", "Control_R"),
     "shift": ("Shift_L", "Shift_R"),
     "alt": ("Alt_L", "Alt_R", "Meta_L"),
     "super": ("Super_L", "Super_R"),
 }
-_NAMED = {**{f"f{n}": f"F{n}" for n in range(1, 13)}, "pause": "Pause", "scroll_lock": "Scroll_Lock"}
-
-
-class Killed(UserError):
-    """The person pressed the kill chord."""
-
-    exit_code = 3
-
-
-@dataclass(frozen=True)
-class Grip:
-    """By which keys the person gives control back, and ends the agent."""
-
-    give_back: str = "f9"
-    """One key: a character, a name as in game profiles, f1 to f12, pause or scroll_lock."""
-    kill_chord: str = "ctrl+shift+q"
-    """Keys with `+` between them: of ctrl, shift, alt and super, and one other at the end."""
-
-    def check(self, keys: Collection[str] = ()) -> None:
-        """`UserError` when these are no keys, or collide with `keys`, those of the game, or with each other."""
-        chord = self.kill_chord.lower().split("+")
-        if len(chord) < 2 or not set(chord[:-1]) <= set(MODIFIERS) or len(set(chord)) != len(chord):
-            raise UserError(
-                f"--kill-chord: expected keys with + between them, of {', '.join(MODIFIERS)} and one other key at the "
-                f"end, such as ctrl+shift+q, got {self.kill_chord!r}"
-            )
-        for option, name in (("--kill-chord", chord[-1]), ("--give-back", self.give_back.lower())):
-            if name in MODIFIERS or not _keysyms(name):
-                raise UserError(
-                    f"{option}: expected one character, one of {', '.join(KEYSYMS)}, f1 to f12, pause or scroll_lock, "
-                    f"got {name!r}"
-                )
-        if self.give_back.lower() in keys:
-            raise UserError(
-                f"--give-back: the key {self.give_back!r} is one of the game's; choose one that the game does not use"
-            )
-        if self.give_back.lower() == chord[-1]:
-            raise UserError(f"--give-back: the key {self.give_back!r} is also in the kill chord; choose another one")
+_NAMED = KEYSYMS | {name: name.upper() for name in FUNCTION_KEYS} | {"pause": "Pause", "scroll_lock": "Scroll_Lock"}
 
 
 @dataclass
@@ -86,9 +49,8 @@ class Human:
     """What took control: `a key`, `a mouse button` or `the mouse`."""
 
     def __post_init__(self) -> None:
-        *modifiers, last = self.grip.kill_chord.lower().split("+")
-        self._chord = [self._codes(*MODIFIERS[name]) for name in modifiers] + [self._codes(*_keysyms(last))]
-        self._give_back = self._codes(*_keysyms(self.grip.give_back.lower()))
+        self._chord = [self._codes(name) for name in self.grip.kill_chord.lower().split("+")]
+        self._give_back = self._codes(self.grip.give_back.lower())
         if not all(self._chord) or not self._give_back:
             raise UserError(
                 f"the keyboard layout lacks a key of {self.grip.kill_chord} or {self.grip.give_back}: choose others "
@@ -158,12 +120,7 @@ class Human:
         if not self.taken:
             self.taken, self.by = True, by
 
-    def _codes(self, *names: str) -> frozenset[int]:
-        keysyms = [XK.string_to_keysym(name) or ord(name) for name in names]
+    def _codes(self, name: str) -> frozenset[int]:
+        """Of the keys that are called so: a modifier is there twice."""
+        keysyms = [XK.string_to_keysym(n) or ord(n) for n in _BOTH.get(name, (_NAMED.get(name, name),))]
         return frozenset(code for k in keysyms for code, index in self.connection.keysym_to_keycodes(k) if index == 0)
-
-
-def _keysyms(name: str) -> tuple[str, ...]:
-    """X's name of a key; nothing for what is none."""
-    found = _NAMED.get(name) or KEYSYMS.get(name)
-    return (found,) if found else (name,) if len(name) == 1 and name.isprintable() else ()

@@ -25,14 +25,17 @@ from queue import Empty, SimpleQueue
 from combatvla.actions import Action
 from combatvla.desktop import rawinput, watchdog
 from combatvla.desktop.base import Desktop, DisplayEnded, Window, WindowGone
+from combatvla.desktop.exits import release_on_exit
 from combatvla.desktop.focus import X11Focus
-from combatvla.desktop.hands import Hands
-from combatvla.desktop.human import Grip, Human, Killed
+from combatvla.desktop.grip import Grip, Killed
+from combatvla.desktop.human import Human
 from combatvla.desktop.limits import DEFAULT, Limits, Meter
+from combatvla.desktop.sender import Sender
 from combatvla.desktop.x11 import BUTTONS, GONE, LOST, connect, gone_as_user_error, key_code
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 
+__all__ = ["GuardedInjector", "release_on_exit"]
 STILL_S = 0.7 * watchdog.STILL_S
 """After a standstill of so long, the watchdog may have let go of everything."""
 ARMED, DRY, NO_FOCUS, HUMAN, KILLED = "armed", "dry run", "no focus", "human", "killed"
@@ -98,7 +101,7 @@ class GuardedInjector:
         self._watchdog = None
         if armed:
             self._watchdog = watchdog.start(self._codes.values(), self._buttons.values(), self._x.fileno())
-        self._hands = Hands(self._x, self._codes, self._buttons, self._watchdog, self._human)
+        self._sender = Sender(self._x, self._codes, self._buttons, self._watchdog, self._human)
         self._thread = threading.Thread(target=self._run, name="injector", daemon=True)
         self._thread.start()
         try:
@@ -258,16 +261,16 @@ class GuardedInjector:
         if pressed and any(a in self._buttons for a in pressed) and self._allowed():
             self._pointer_inside()
         # Releases need no grab, nor does it to ask whether what is held may go on being held.
-        with self._hands.grabbed() if pressed else nullcontext():
+        with self._sender.grabbed() if pressed else nullcontext():
             allowed = self._allowed() if wanted else True
             # A button goes to the window under the pointer, whatever has the focus.
             if not allowed or (any(a in self._buttons for a in pressed) and not self._pointer_is_inside()):
                 self._drop()
                 return False
             for action in released:
-                self._hands.send(action, down=False)
+                self._sender.send(action, down=False)
             for action in pressed:
-                self._hands.send(action, down=True)
+                self._sender.send(action, down=True)
                 self.meter.pressed(action)
         self.held = self.held & wanted | frozenset(pressed)
         if self.armed and (pressed or released):
@@ -283,10 +286,10 @@ class GuardedInjector:
         self._pointer_inside()
         if not self.armed or not self.meter.move(abs(dx) + abs(dy)):
             return True
-        with self._hands.grabbed():
+        with self._sender.grabbed():
             if not self._allowed() or not self._pointer_is_inside():
                 return False
-            self._hands.move(dx, dy, relative=True)
+            self._sender.move(dx, dy, relative=True)
         self._x.sync()
         return True
 
@@ -294,13 +297,13 @@ class GuardedInjector:
         """Releases what is held here."""
         if self.held:
             for action in _ordered(self.held):
-                self._hands.send(action, down=False)
+                self._sender.send(action, down=False)
             self.held = frozenset()
             self._x.sync()
 
     def _release(self) -> None:
         self._drop()
-        self._hands.release_everything()
+        self._sender.release_everything()
 
     def _release_and_stop(self) -> bool:
         with suppress(LOST):  # the next job tells of it
@@ -363,7 +366,7 @@ class GuardedInjector:
             return
         shape = self._target.get_geometry()
         at = self._root.translate_coords(self._target, shape.width // 2, shape.height // 2)
-        self._hands.move(at.x, at.y)
+        self._sender.move(at.x, at.y)
         self._x.sync()
 
 

@@ -34,6 +34,8 @@ STILL_S = 1.0
 """Without one for so long, its process stands still: stopped, or swapped out."""
 GRABBED_STILL_S = 0.7
 """While it has grabbed the server."""
+ENDED_S = 0.2
+"""The pipe closes so shortly before its process has ended."""
 GRABS, LETS_GO = b"g", b"u"
 
 
@@ -114,6 +116,8 @@ def _watch(parent: int, codes: list[int], buttons: list[int], line: socket.socke
         if not _until_the_end(watched, lambda: release(connection, codes, buttons), lambda: _cut(line)):
             _cut(line)  # it may have ended in the middle of a press
             release(connection, codes, buttons)
+            if not watched or (len(watched) > 1 and select.select(watched[1:], [], [], ENDED_S)[0]):
+                print("combatvla: the program that pressed the keys was killed: every key was let go", file=sys.stderr)
     except (error.ConnectionClosedError, OSError):
         pass  # the display went first, and the keys with it
 

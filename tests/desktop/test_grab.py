@@ -65,13 +65,13 @@ STOPS = """
     desktop, arena = open_desktop(), load_profile("arena")
     injector = GuardedInjector(desktop, desktop.find_window(arena), arena, armed=True)
     injector.set_held(frozenset({Action.SPRINT}))
-    send = injector._hands.send
+    send = injector._sender.send
     def stop(action, *, down):
-        injector._hands.send = send
+        injector._sender.send = send
         send(action, down=down)
         injector._x.sync()
         signal.pthread_kill(threading.get_ident(), getattr(signal, sys.argv[1]))  # now, and not in a moment
-    injector._hands.send = stop
+    injector._sender.send = stop
     print("now", flush=True)
     try:
         injector.set_held(frozenset({Action.SPRINT, Action.DODGE}))

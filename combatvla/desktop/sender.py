@@ -15,7 +15,7 @@ from combatvla.desktop.human import Human
 from combatvla.desktop.rawinput import RawInput
 
 
-class Hands:
+class Sender:
     """Sends over `connection`, and tells `human` what: whatever else is heard is the person's. Without a watchdog
     process it sends nothing (a dry run). What is sent is carried out by the next `sync` of the connection."""
 
