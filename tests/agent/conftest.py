@@ -13,6 +13,7 @@ from combatvla.actions import WAIT_PLAN, Plan
 from combatvla.desktop.rawinput import raw_motion
 from combatvla.desktop.x11 import connect
 from combatvla.policy.base import Decision, Frame
+from tests.helpers import until
 
 
 class Scripted:
@@ -85,3 +86,5 @@ def ears(display, desktop, arena):
     opened.x.sync()
     yield opened, window
     opened.x.close()
+    # The window manager must have dealt with its end: else it moves the focus about in the next test.
+    until(lambda: window.id not in {w.id for w in desktop.windows()})

@@ -15,6 +15,7 @@ from agent.loop import Episode, fight
 from combatvla.actions import PERIOD_MS, WAIT_PLAN, Action, Plan, Step
 from combatvla.desktop import WindowGone
 from combatvla.desktop.actuator import Actuator, until_change
+from combatvla.desktop.base import OffScreen
 from combatvla.desktop.capture import WindowCapture
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.policy.checkpoint import PolicyInfo
@@ -211,6 +212,22 @@ def test_window_closed_in_mid_fight(play, scripted, probe, desktop, arena):
     with pytest.raises(WindowGone, match="was closed"):
         play(scripted(*[FORWARD] * 50), found, seconds=5, episode=episode, on_acted=close_at_the_third)
     assert episode.ended == "window closed" and episode.acted
+
+
+def test_a_window_that_leaves_the_screen_ends_the_fight(play, scripted, ears, down):
+    """The eye's thread finds out, the loop tells."""
+    hearing, window = ears
+    episode = Episode()
+
+    def push_away_at_the_third(acted) -> None:
+        if len(episode.acted) == 3:
+            hearing.window.configure(x=900, y=400)
+            hearing.x.sync()
+
+    options = dict(seconds=5, episode=episode, on_acted=push_away_at_the_third)
+    with pytest.raises(OffScreen, match="not wholly on the screen"):
+        play(scripted(*[FORWARD] * 50, frames_per_decision=3), window, **options)
+    assert episode.ended == "interrupted" and 3 <= len(episode.acted) < 20 and down() == 0
 
 
 def test_a_failing_policy_leaves_no_key_down(play, scripted, probe, desktop, arena, down):

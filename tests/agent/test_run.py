@@ -160,6 +160,7 @@ def test_dry_run_from_the_command_line(probe, desktop, arena, tmp_path):
         (["--policy", "random", "--wait", "0.1"], "no window whose title starts with 'CombatVLA Arena'"),
         (["--policy", "/nowhere"], "/nowhere"),
         (["--hz", "0"], "--hz must be more than 0"),
+        (["--deadline", "0"], "--deadline must be more than 0"),
         (["--seconds", "-1"], "--seconds must be more than 0"),
     ],
 )
