@@ -142,7 +142,14 @@ def play(
     try:
         with ExitStack() as stack:
             stack.enter_context(log)
-            log.begins(seat.profile, seat.window, policy=seat.policy, armed=seat.armed, seconds=seconds)
+            log.begins(
+                seat.profile,
+                seat.window,
+                policy=seat.policy,
+                armed=seat.armed,
+                seconds=seconds,
+                give_back=seat.grip.give_back,
+            )
             if seat.replay:
                 stack.enter_context(Film(seat.folder / FILM, seat.window))
             capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop, keep=1))
