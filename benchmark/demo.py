@@ -107,7 +107,8 @@ def one_fight(
 
     What the agent does is noted in `episode`. `UserError` when the window is closed before the fight is over.
     """
-    from agent.run import Seat, Ticker, play
+    from agent.play import Seat, play
+    from agent.ticker import Ticker
     from combatvla.desktop.base import WindowGone, open_desktop
     from env.live import TRUTH_FILE, arena_window, find_arena
     from env.tasks import load_task, profile_of
@@ -183,7 +184,8 @@ def main(argv: list[str]) -> int:
     import numpy as np
 
     from agent.loop import Episode, warm_up
-    from agent.run import new_folder, show
+    from agent.play import new_folder
+    from agent.ticker import show
     from benchmark.tally import won
     from combatvla.desktop.display import own_display
     from combatvla.policy import make_policy

@@ -101,7 +101,8 @@ def one_fight(
     policy: Policy, folder: Path, episode: Episode, args: Args, seed: int, session: Path | None
 ) -> dict[str, Any]:
     """Opens the game, lets `policy` fight to the end, and returns the outcome and the agent's figures."""
-    from agent.run import Seat, Ticker, play
+    from agent.play import Seat, play
+    from agent.ticker import Ticker
     from combatvla.desktop.base import WindowGone, open_desktop
     from combatvla.profiles import load_profile
     from env.flare.game import find_flare, flare_window
@@ -188,7 +189,8 @@ def main(argv: list[str]) -> int:
     import numpy as np
 
     from agent.loop import Episode, warm_up
-    from agent.run import new_folder, show
+    from agent.play import new_folder
+    from agent.ticker import show
     from benchmark.tally import won
     from combatvla.desktop.display import own_display
     from combatvla.policy.base import Frame

@@ -13,7 +13,7 @@ from combatvla.profiles import Look
 from tests.helpers import until
 
 A = Action
-QUIET_MS = 25
+QUIET_MS = 40
 """An own machine is within a millisecond or two; others get more time."""
 
 
@@ -64,7 +64,7 @@ def presses(heard, key: str) -> list[tuple[int, bool]]:
     return [(t, went) for t, k, went in heard if k == key]
 
 
-ATTACK = Plan.of(A.MOVE_FORWARD, A.LIGHT_ATTACK)
+ATTACK = Plan.of(A.MOVE_FORWARD, A.LIGHT_ATTACK, ms=300)
 
 
 def test_holding_goes_on_where_the_game_wants_no_new_press(play):

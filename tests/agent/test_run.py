@@ -20,7 +20,7 @@ from tests.tracker.episodes import write_episode
 HOLDER = """
 import sys
 from pathlib import Path
-from agent.run import Seat, play
+from agent.play import Seat, play
 from combatvla.actions import Plan
 from combatvla.desktop import open_desktop
 from combatvla.policy.base import Decision
@@ -87,7 +87,8 @@ def test_signals_leave_no_key_down(holder, down, tmp_path, number, code):
     process = holder("hold")
     until(lambda: down() == 3 and filmed(tmp_path), 20)
     process.send_signal(number)
-    assert process.wait(20) in code
+    status = process.wait(20)
+    assert status in code, process.stderr.read()
     until(lambda: down() == 0)
     until(lambda: not films(tmp_path))
     decisions = read_lines(tmp_path / "decisions.jsonl", DecisionLine)
