@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
-from combatvla.report import emit, progress, table
+from combatvla.report import around, emit, progress, table, write_between
 
 Fault = Literal["kill-agent", "kill-game", "destroy-window", "steal-focus", "server-down", "random-bytes"]
 SAYS = {
@@ -23,6 +23,15 @@ SAYS = {
     "server-down": "policy server down",
     "random-bytes": "model output replaced by random bytes",
 }
+COLUMNS = {
+    "tries": "tries",
+    "held": "still held",
+    "elsewhere": "presses elsewhere",
+    "unclear": "unclear",
+    "free_ms_p50": "free after, ms p50",
+    "free_ms_max": "max",
+}
+BEGIN, END = "<!-- DRILL: written by combatvla bench drill -->", "<!-- /DRILL -->"
 
 
 @dataclass
@@ -33,11 +42,12 @@ class Args:
 
         combatvla bench drill
         combatvla bench drill --tries 10 --only kill-agent steal-focus --json
+        combatvla bench drill --write docs/safety.md
 
     On a display of its own, with real windows, real keys and `combatvla agent run` as its own process. Each fault comes
     in a moment in which keys are held. Afterwards no key may be held, no press may have arrived in another window, and
     the agent must have said what happened in one sentence and ended as it should. Every twentieth try of those that
-    start a game is in the Arena's real window, the others in a plain one. About twenty minutes.
+    start a game is in the Arena's real window, the others in a plain one. About a quarter of an hour.
     """
 
     tries: int = 200
@@ -46,6 +56,8 @@ class Args:
     """Only these faults."""
     seed: int = 0
     """Of the random bytes."""
+    write: Path | None = None
+    """Puts the table into this page too, between the lines that mark its place (docs/safety.md)."""
     json: bool = False
     """Print the figures as one JSON object on the last line."""
 
@@ -82,13 +94,15 @@ def main(argv: list[str]) -> int:
     args = parse(Args, argv, "bench drill")
     if args.tries < 1:
         raise UserError(f"--tries starts at 1, got {args.tries}")
+    if args.write is not None:
+        around(args.write, BEGIN, END)  # refuses a wrong page before the long run, not after it
     found = measure(args.tries, args.only, seed=args.seed)
-    columns = ["tries", "held", "elsewhere", "unclear", "free_ms_p50", "free_ms_max"]
-    table(
-        "after the fault",
-        ["fault", "tries", "still held", "presses elsewhere", "unclear", "free after p50", "max (ms)"],
-        [[SAYS[fault], *(figures[c] for c in columns)] for fault, figures in found.items()],
-    )
-    total = {key: sum(figures[key] for figures in found.values()) for key in columns[:4]}
+    rows = [[SAYS[fault], *(str(figures[c]) for c in COLUMNS)] for fault, figures in found.items()]
+    table("after the fault", ["fault", *COLUMNS.values()], rows)
+    if args.write is not None:
+        head = [["fault", *COLUMNS.values()], ["---"] * (1 + len(COLUMNS))]
+        write_between(args.write, BEGIN, END, "\n".join(["", *(f"| {' | '.join(row)} |" for row in head + rows), ""]))
+        print(f"written to {args.write}")
+    total = {key: sum(figures[key] for figures in found.values()) for key in ("tries", "held", "elsewhere", "unclear")}
     emit({"faults": found, **total}, as_json=args.json)
     return 0
