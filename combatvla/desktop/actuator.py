@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from combatvla.actions import LOOKS, WAIT_PLAN, Action, Plan
 from combatvla.desktop.base import Injector
@@ -164,8 +165,10 @@ class Actuator:
                     continue  # another plan, or the end
                 try:
                     _, late_ms = self._set()
-                except Exception as error:  # handed to the loop, which ends the fight
+                except Exception as error:  # handed to the loop, which ends the fight once the policy has answered
                     self._error = error
+                    with suppress(Exception):
+                        self.injector.release_all()
                     return
 
 

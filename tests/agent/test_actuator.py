@@ -144,3 +144,18 @@ def test_lock_on_is_a_key_like_others(play, arena):
     keys = arena.keys | {A.LOCK_ON: "mouse_middle"}
     heard, _ = play(Plan.of(A.LOCK_ON), Plan.of(A.LOCK_ON), every_ms=150, keys=keys, press=(A.LOCK_ON,))
     assert [went for _, went in presses(heard, "button2")] == [True, False] * 2
+
+
+def test_what_goes_wrong_in_the_thread_leaves_nothing_held(desktop, arena, ears, down):
+    def full(t_ns: int, held) -> None:
+        if A.SPRINT in held:
+            raise OSError(28, "No space left on device")
+
+    with GuardedInjector(desktop, ears[1], arena, armed=True) as injector:
+        actuator = Actuator(injector, on_held=full)
+        actuator.start(Plan((Step.of(A.MOVE_FORWARD, ms=50), Step.of(A.MOVE_FORWARD, A.SPRINT, ms=1000))))
+        until(lambda: not actuator._thread.is_alive())
+        assert down() == 0, "the policy may think for long before the loop hears of it"
+        with pytest.raises(OSError):
+            actuator.start(WAIT_PLAN)
+        actuator.close()
