@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.chronicle import Chronicle
+from agent.panel import seconds_of
 from combatvla import cli
 from combatvla.errors import UserError
 from tests.helpers import start_command
@@ -85,6 +87,13 @@ def test_without_a_film_the_decisions_are_shown(tmp_path):
     assert page["duration"] == 3250
 
 
+def test_an_episode_that_has_not_told_who_played_is_shown(episode):
+    (episode / "modes.jsonl").unlink()
+    page = shown(episode)
+    assert page["spans"] == [] and len(page["notes"]) == 5
+    assert seconds_of(Chronicle(episode), "human", 1) == 0
+
+
 def test_a_torn_episode_is_shown(episode):
     film = episode / "film.mkv"
     os.truncate(film, int(film.stat().st_size * 0.6))
@@ -120,7 +129,9 @@ def test_damage_is_one_sentence(episode, name, rubbish, capsys):
 
 def test_numbers_out_of_all_bounds_are_refused(episode):
     line = DECISIONS_MADE[0].model_dump(mode="json")
-    for key, value in (("frame_ns", 2**63), ("acted_ns", -1), ("action_age_ms", float("inf"))):
+    steps = [[{"actions": ["dodge"], "ms": ms}] for ms in (10**400, -1)]
+    bad = [("frame_ns", 2**63), ("acted_ns", -1), ("action_age_ms", float("inf")), ("tokens", 10**400)]
+    for key, value in (*bad, *(("plan", plan) for plan in steps)):
         (episode / "decisions.jsonl").write_text(json.dumps(line | {key: value}) + "\n")
         with pytest.raises(UserError, match="line 1"):
             EpisodeSource(episode).show()
