@@ -160,7 +160,8 @@ def test_bad_input_is_one_sentence(episode, argv, says, capsys, monkeypatch):
 
 def test_the_command_serves_the_newest_episode(tmp_path):
     old, new = (write_episode(tmp_path / "out" / "agent" / name) for name in ("20260101-000000", "20260102-000000"))
-    os.utime(old, (1, 1))
+    os.utime(old / "decisions.jsonl", (1, 1))
+    os.utime(new, (1, 1))  # as if videos were made of the old one only now
     process = start_command("agent", "replay", "--no-open", cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()})
     try:
         assert new.name in process.stdout.readline()
