@@ -19,8 +19,9 @@ from combatvla.desktop.base import Window
 from combatvla.desktop.exits import release_on_exit
 from combatvla.desktop.grip import Grip, Killed
 from combatvla.desktop.polled import PolledInjector
-from combatvla.desktop.polled_human import JITTER_COUNTS, Done
+from combatvla.desktop.polled_human import Done
 from combatvla.desktop.portable import PortableDesktop, Shown
+from combatvla.desktop.takeover import JITTER_COUNTS
 from combatvla.errors import UserError
 from combatvla.profiles import Look
 from tests.desktop.file_hands import FileHands
