@@ -118,8 +118,8 @@ def play(
                 log.acted(acted)
                 on_acted(acted)
 
-            with with_main:
-                try:
+            try:
+                with with_main:
                     fight(
                         policy,
                         capture,
@@ -134,12 +134,13 @@ def play(
                         on_held=log.held,
                         episode=episode,
                     )
-                except KeyboardInterrupt:
-                    if injector.mode != "killed":
-                        raise
-                    episode.ended = KILLED
-                    raise Killed(KILLED) from None
-            episode.left_out = injector.meter.left_out
+            except KeyboardInterrupt:
+                if injector.mode != "killed":
+                    raise
+                episode.ended = KILLED
+                raise Killed(KILLED) from None
+            finally:
+                episode.left_out = injector.meter.left_out
             injector.close()
             if seat.replay:
                 time.sleep(seat.linger_s)

@@ -70,6 +70,8 @@ class Args:
     """Print the result as one JSON object on the last line."""
 
 
+MOST = 1e6
+"""Of seconds, decisions a second and milliseconds: more is a slip, and clocks count no further."""
 OURS = ("arena", "blade", "flare")
 """Games that are meant to be played by agents: the notice is not for them."""
 NOTICE = (
@@ -81,8 +83,11 @@ NOTICE = (
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "agent run")
     for option in ("seconds", "hz", "deadline", "dead_man"):
-        if getattr(args, option) is not None and not getattr(args, option) > 0:
-            raise UserError(f"--{option.replace('_', '-')} must be more than 0, got {getattr(args, option):g}")
+        value = getattr(args, option)
+        if value is not None and not 0 < value <= MOST:
+            raise UserError(f"--{option.replace('_', '-')} must be more than 0 and at most {MOST:g}, got {value:g}")
+    if args.no_replay and args.replay is not None:
+        raise UserError("--replay says where the video goes and --no-replay that there is none: give one of them")
 
     from agent.loop import warm_up
     from agent.play import Seat, new_folder, play
@@ -121,6 +126,7 @@ def main(argv: list[str]) -> int:
             f"{how} {window.title!r} with {args.policy}; Ctrl-C ends it, {grip.kill_chord} in any window too",
             file=sys.stderr,
         )
+        left = "the log and the replay are" if seat.replay else "the log is"
         watching = ExitStack()
         try:
             ticker = watching.enter_context(watch(seat, plain=args.plain, hud=args.hud))
@@ -137,11 +143,13 @@ def main(argv: list[str]) -> int:
             )
         except Killed as error:
             raise Killed(f"ended by {grip.kill_chord}: every key was let go, the log is in {seat.folder}") from error
+        except KeyboardInterrupt:
+            print(f"ended by Ctrl-C: every key was let go, {left} in {seat.folder}", file=sys.stderr)
+            raise
         except WindowGone as error:
             what = "display ended" if isinstance(error, DisplayEnded) else f"window {window.title!r} was closed"
             raise UserError(
-                f"the {what} while the agent played: every key was let go, the log{' and the replay are' * seat.replay}"
-                f"{' is' * (not seat.replay)} in {seat.folder}"
+                f"the {what} while the agent played: every key was let go, {left} in {seat.folder}"
             ) from error
         finally:
             watching.close()
