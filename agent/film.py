@@ -8,50 +8,46 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from fractions import Fraction
 from pathlib import Path
 from select import select
+from typing import BinaryIO
 
+from agent.companion import Companion
 from combatvla.desktop.base import Desktop, Window, open_desktop
+from combatvla.episode import FIRST_NS
 from combatvla.errors import UserError
 
 FPS = 15
-FIRST_NS = "FIRST_FRAME_NS"
-"""The metadata key of the first frame's clock."""
 
 
-class Film:
-    """Films `window` into `path` from creation to `close`, or until the window is gone.
-
-    The encoder's process ends by itself when this one is killed.
-    """
+class Film(Companion):
+    """Films `window` into `path` from creation to `close`, which waits until the file is whole, or until the window is
+    gone."""
 
     def __init__(self, path: Path, window: Window, fps: int = FPS) -> None:
-        self.path = path
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "agent.film", str(window.id), str(path), str(fps)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is the agent's to handle
-        )
+        super().__init__("agent.film", window.id, path, fps)
 
-    def close(self) -> None:
-        """Ends the film and waits until the file is whole."""
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
-    def __enter__(self) -> Film:
-        return self
+def goes_on(path: Path) -> bool:
+    """Whether it is still being filmed into `path`."""
+    with path.open("rb") as file:
+        return not _lock(file, alone=True)
 
-    def __exit__(self, *_) -> None:
-        self.close()
+
+def _lock(file: BinaryIO, *, alone: bool = False) -> bool:
+    """Locks `file` until it is closed; False when another process holds it. `alone`: for this process only."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nothing is filmed yet
+        return True
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def film(desktop: Desktop, window: Window, path: Path, fps: int) -> None:
@@ -63,9 +59,11 @@ def film(desktop: Desktop, window: Window, path: Path, fps: int) -> None:
     options = {"cluster_time_limit": "500", "flush_packets": "1"}
     period = 1 / fps
     with (
+        path.open("wb") as lock,
         av.open(str(path), "w", format="matroska", options=options) as file,
         WindowCapture(window, desktop=desktop) as eye,
     ):
+        _lock(lock)  # nobody makes videos of a film that goes on
         stream = file.add_stream(
             "libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency", "crf": "20"}
         )
@@ -91,6 +89,8 @@ def film(desktop: Desktop, window: Window, path: Path, fps: int) -> None:
             file.mux(stream.encode(picture))
         if shape is not None:
             file.mux(stream.encode(None))
+    if shape is None:
+        path.unlink()
 
 
 def main(argv: list[str]) -> int:

@@ -1,109 +1,72 @@
-"""What the agent did, on disk: one flushed JSON line a decision and a change of held keys, and a summary at the end.
-
-A folder holds `decisions.jsonl` (`DecisionLine`), `held.jsonl` (`HeldLine`), `summary.json`, and the replay.
-All times are `time.monotonic_ns()`.
-"""
+"""Writes what the agent did to disk, a flushed line at a time (`combatvla.episode`), and sums it up at the end."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any
 
 from agent.loop import Acted, Episode
-from combatvla.actions import Action, Plan, Step
-from combatvla.errors import UserError
+from combatvla.actions import Action
+from combatvla.desktop.base import Window
+from combatvla.desktop.grip import GIVE_BACK
+from combatvla.episode import (
+    DECISIONS,
+    HELD,
+    MODES,
+    PARTS,
+    STAGES,
+    SUMMARY,
+    DecisionLine,
+    EpisodeInfo,
+    HeldLine,
+    Mode,
+    ModeLine,
+    StepLine,
+    write_info,
+)
+from combatvla.profiles import GameProfile
 from combatvla.report import percentile
-
-STAGES = ("capture", "preprocess", "vision", "prefill", "decode", "decide", "act", "age")
-"""The stages of a decision's way from the screen to the key, in order; `decide` contains the four before it."""
-
-
-class StepLine(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    actions: tuple[Action, ...]
-    ms: int
-
-
-class DecisionLine(BaseModel):
-    """One decision."""
-
-    model_config = ConfigDict(extra="forbid")
-    frame_ns: int
-    """When the newest frame it saw was captured."""
-    acted_ns: int
-    """When the first step of its plan was down."""
-    action_age_ms: float
-    sent: bool
-    """False while the window was without the focus."""
-    changed: bool
-    """Whether its first step pressed or released anything; only then does its age count."""
-    plan: tuple[StepLine, ...]
-    explanation: str | None = None
-    text: str = ""
-    tokens: int = 0
-    parsed: bool = True
-    timings_ms: dict[str, float] = {}
-
-    @classmethod
-    def of(cls, acted: Acted) -> DecisionLine:
-        d = acted.decision
-        return cls(
-            frame_ns=acted.frame_ns,
-            acted_ns=acted.acted_ns,
-            action_age_ms=round(acted.action_age_ms, 3),
-            sent=acted.sent,
-            changed=acted.changed,
-            plan=tuple(StepLine(actions=s.ordered(), ms=s.duration_ms) for s in d.plan.steps),
-            explanation=d.explanation,
-            text=d.text,
-            tokens=d.tokens,
-            parsed=d.parsed,
-            timings_ms={stage: round(ms, 3) for stage, ms in stages(acted).items()},
-        )
-
-    def to_plan(self) -> Plan:
-        return Plan(tuple(Step(frozenset(s.actions), s.ms) for s in self.plan))
-
-
-class HeldLine(BaseModel):
-    """From `t_ns` on exactly `held` was held."""
-
-    model_config = ConfigDict(extra="forbid")
-    t_ns: int
-    held: tuple[Action, ...]
-
-
-Line = TypeVar("Line", bound=BaseModel)
-
-
-def read_lines(path: Path, kind: type[Line]) -> list[Line]:
-    """The whole lines of `path`; a last one cut short by a crash is left out. `UserError` when it cannot be read."""
-    try:
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
-        return [kind.model_validate_json(line) for line in whole.splitlines()]
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"the log {path} cannot be read ({error}): expected the log of `combatvla agent run`"
-        ) from error
 
 
 class EpisodeLog:
-    """Writes the log into `folder`, a line at a time. May be called from several threads."""
+    """Writes the log into `folder`. May be called from several threads."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._decisions = (folder / "decisions.jsonl").open("w", encoding="utf-8", buffering=1)
-        self._held = (folder / "held.jsonl").open("w", encoding="utf-8", buffering=1)
+        self._decisions, self._held, self._modes = (
+            (folder / name).open("w", encoding="utf-8", buffering=1) for name in (DECISIONS, HELD, MODES)
+        )
         self._lock = threading.Lock()
+        self._last: Mode | None = None
+
+    def begins(
+        self, game: GameProfile, window: Window, *, policy: str, armed: bool, seconds: float, give_back: str = GIVE_BACK
+    ) -> None:
+        """Writes what is played, and the first mode."""
+        now = time.monotonic_ns()
+        about = EpisodeInfo(
+            game=game,
+            policy=policy,
+            armed=armed,
+            give_back=give_back,
+            title=window.title,
+            width=window.width,
+            height=window.height,
+            wall_time=datetime.now().astimezone(),
+            monotonic_ns=now,
+            seconds=seconds,
+        )
+        write_info(self.folder, about)
+        self.mode(now, "armed" if armed else "dry run")
 
     def acted(self, acted: Acted) -> None:
-        self._decisions.write(DecisionLine.of(acted).model_dump_json() + "\n")
+        self._decisions.write(line_of(acted).model_dump_json() + "\n")
 
     def held(self, t_ns: int, held: frozenset[Action]) -> None:
         line = HeldLine(t_ns=t_ns, held=tuple(a for a in Action if a in held))
@@ -111,13 +74,20 @@ class EpisodeLog:
             if not self._held.closed:
                 self._held.write(line.model_dump_json() + "\n")
 
+    def mode(self, t_ns: int, mode: Mode) -> None:
+        with self._lock:
+            if not self._modes.closed and mode != self._last:
+                self._last = mode
+                self._modes.write(ModeLine(t_ns=t_ns, mode=mode).model_dump_json() + "\n")
+
     def summarize(self, record: dict[str, Any]) -> None:
-        (self.folder / "summary.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (self.folder / SUMMARY).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     def close(self) -> None:
         self._decisions.close()
         with self._lock:
             self._held.close()
+            self._modes.close()
 
     def __enter__(self) -> EpisodeLog:
         return self
@@ -126,10 +96,31 @@ class EpisodeLog:
         self.close()
 
 
+def line_of(acted: Acted) -> DecisionLine:
+    d = acted.decision
+    return DecisionLine(
+        frame_ns=acted.frame_ns,
+        acted_ns=acted.acted_ns,
+        action_age_ms=round(acted.action_age_ms, 3),
+        sent=acted.sent,
+        changed=acted.changed,
+        plan=tuple(StepLine(actions=s.ordered(), ms=s.duration_ms) for s in d.plan.steps),
+        explanation=d.explanation,
+        text=d.text,
+        tokens=d.tokens,
+        parsed=d.parsed,
+        timings_ms={stage: round(ms, 3) for stage, ms in stages(acted).items()},
+    )
+
+
 def stages(acted: Acted) -> dict[str, float]:
     """Milliseconds of each stage that was measured, in the order of `STAGES`."""
-    measured = {**acted.decision.timings_ms, "capture": acted.capture_ms, "act": acted.act_ms}
-    measured["decide"] = measured.pop("total")
+    told = acted.decision.timings_ms
+    measured = {part: told[part] for part in PARTS if part in told}
+    if measured:
+        measured["other"] = told["total"] - sum(measured.values())
+    measured |= {"decide": told["total"]}
+    measured |= {"capture": acted.capture_ms, "wait": acted.wait_ms, "act": acted.act_ms}
     if acted.changed:
         measured["age"] = acted.action_age_ms
     return {stage: measured[stage] for stage in STAGES if stage in measured}
@@ -167,5 +158,7 @@ def figures(episode: Episode) -> dict[str, Any]:
         "stages_ms": {s: {q: round(ms, 3) for q, ms in f.items()} for s, f in by_stage.items()},
         "parse_failures": episode.parse_failures,
         "without_focus_s": round(episode.without_focus_s, 2),
+        "human_s": round(episode.human_s, 2),
+        "left_out": episode.left_out,
         "paused": False,
     }

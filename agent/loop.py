@@ -1,21 +1,25 @@
 """The live loop: look, decide, act, ten times a second, while the game runs on.
 
-It keeps the time of `combatvla/Arena-v0`: a decision's plan begins as soon as it stands, the old plan goes on while the
-policy thinks, and the next look comes `period_ms` after the last one, or later when thinking took longer.
+Each has a thread of its own, over one clock (`time.monotonic_ns`): the eye takes pictures when they are due, the
+caller's thread decides, the actuator carries out. It keeps the time of `combatvla/Arena-v0`: a decision's plan begins
+as soon as it stands, the old plan goes on while the policy thinks, and the next look comes `period_ms` after the last
+one, or later when thinking took longer.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from agent.eye import MS, Eye
 from combatvla.actions import PERIOD_MS, WAIT_PLAN, Action, Plan
 from combatvla.desktop.actuator import DEAD_MAN_MS, GUARD_MS, Actuator
 from combatvla.desktop.base import Capture, Injector, WindowGone
+from combatvla.desktop.grip import Killed
 from combatvla.policy.base import Decision, Frame, Policy
 
+KILLED = "killed by chord"
 EXPLAIN_MARGIN_MS = 8
 """An explanation must be done so long before the next look."""
 
@@ -34,7 +38,11 @@ class Acted:
     changed: bool = True
     """Whether the first step pressed or released anything: only then is there an action to have an age."""
     capture_ms: float = 0.0
+    """Until the newest frame was in memory."""
+    wait_ms: float = 0.0
+    """From there until the policy had it."""
     act_ms: float = 0.0
+    """From the plan to the key down. `capture_ms`, `wait_ms`, the decision's `total` and this make up the age."""
 
     @property
     def action_age_ms(self) -> float:
@@ -49,8 +57,13 @@ class Episode:
     acted: list[Acted] = field(default_factory=list)
     seconds: float = 0.0
     without_focus_s: float = 0.0
+    """So long it waited because another window had the focus..."""
+    human_s: float = 0.0
+    """...and because a person had control."""
+    left_out: int = 0
+    """Inputs beyond the injector's limits."""
     ended: str = "running"
-    """`stopped`, `time is over`, `window closed`, or `interrupted`."""
+    """`stopped`, `time is over`, `window closed`, `killed by chord`, or `interrupted`."""
 
     @property
     def parse_failures(self) -> int:
@@ -73,58 +86,73 @@ def fight(
     seconds: float,
     seed: int | None = None,
     period_ms: float = PERIOD_MS,
+    deadline_ms: float | None = None,
     dead_man_ms: float = DEAD_MAN_MS,
     stop: Callable[[], bool] = lambda: False,
     on_acted: Callable[[Acted], None] = lambda acted: None,
     on_held: Callable[[int, frozenset[Action]], None] = lambda t_ns, held: None,
-    on_focus: Callable[[bool], None] = lambda focused: None,
     episode: Episode | None = None,
 ) -> Episode:
     """Lets `policy` play the window behind `capture` and `injector` until `stop()` or for `seconds`.
 
-    While the window is without the focus it waits, holding nothing; the game goes on. A policy with `explain_last`
-    explains a decision in the idle time after it. Every input is let go on the way out. Raises `WindowGone` when the
-    window is closed; what was done until then is in `episode`, if one is given. `on_acted` is called after each
-    decision, while its plan is already carried out; `on_held` from another thread at each change of the held keys.
+    While the window is without the focus, or a person has control, it waits, holding nothing; the game goes on. A
+    policy with `explain_last` explains a decision in the idle time after it. A decision that does not stand
+    `deadline_ms` after its newest frame was captured is asked to be what it is by then. Every input is let go on the
+    way out. Raises `WindowGone` when the window is closed, `Killed` after the kill chord; what was done until then is
+    in `episode`, if one is given. `on_acted` is called after each decision, while its plan is already carried out;
+    `on_held` from another thread at each change of the held keys.
     """
     episode = Episode() if episode is None else episode
-    frames: deque[Frame] = deque(maxlen=max(1, policy.frames_per_decision))
     explain, rest = getattr(policy, "explain_last", None), getattr(policy, "rest", None)
+    count, gap_ms = max(1, policy.frames_per_decision), getattr(policy, "frame_gap_ms", period_ms)
     policy.reset(seed)
-    began = look = time.monotonic()
     episode.ended = "interrupted"
+    began = time.monotonic_ns()
     try:
-        with Actuator(injector, dead_man_ms=dead_man_ms, on_held=on_held) as actuator:
-            while (ended := _ended(stop, began, seconds)) is None:
+        with (
+            Eye(capture, count, gap_ms, period_ms) as eye,
+            Actuator(injector, dead_man_ms=dead_man_ms, on_held=on_held) as actuator,
+        ):
+            began = look = time.monotonic_ns()
+            end = began + round(seconds * 1e9)
+            eye.aim(look)
+            while (ended := _ended(stop, max(look, time.monotonic_ns()), end)) is None:
                 if not actuator.focused:
-                    _await_focus(actuator, lambda: _ended(stop, began, seconds) is not None, on_focus, episode)
-                    frames.clear()
-                    look = time.monotonic()
+                    eye.forget()
+                    _await_focus(actuator, lambda: _ended(stop, time.monotonic_ns(), end) is not None, episode)
+                    look = time.monotonic_ns()
+                    eye.aim(look)
                     continue
-                frames.append(capture.grab())
+                frames, seen = eye.look()
+                taken = frames[-1].t_ns
+                deadline = None if deadline_ms is None else taken + round(deadline_ms * MS)
                 thinking = time.monotonic_ns()
-                decision = policy.decide(list(frames))
+                decision = policy.decide(frames, deadline_ns=deadline)
                 ready = time.monotonic_ns()
-                decision.timings_ms["total"] = (ready - thinking) / 1e6
+                decision.timings_ms["total"] = (ready - thinking) / MS
                 acted_ns, changed = actuator.start(decision.plan)
                 acted = Acted(
                     decision,
-                    frames[-1].t_ns,
+                    taken,
                     acted_ns,
                     sent=actuator.focused,
                     changed=changed and actuator.focused,
-                    capture_ms=(thinking - frames[-1].t_ns) / 1e6,
-                    act_ms=(acted_ns - ready) / 1e6,
+                    capture_ms=(seen - taken) / MS,
+                    wait_ms=(thinking - seen) / MS,
+                    act_ms=(acted_ns - ready) / MS,
                 )
-                look = max(look + period_ms / 1000, time.monotonic())
+                look = max(look + round(period_ms * MS), time.monotonic_ns())
+                eye.aim(look)
                 if explain is not None and decision.explanation is None:
-                    decision.explanation = explain(deadline_ns=int(look * 1e9 - EXPLAIN_MARGIN_MS * 1e6))
+                    decision.explanation = explain(deadline_ns=look - EXPLAIN_MARGIN_MS * MS)
                 episode.acted.append(acted)
                 on_acted(acted)
                 if rest is not None:
                     rest()
-                time.sleep(max(0.0, look - time.monotonic()))
             episode.ended = ended
+    except Killed:
+        episode.ended = KILLED
+        raise
     except WindowGone:
         if stop():  # the game closed its window because all was over
             episode.ended = "stopped"
@@ -132,31 +160,30 @@ def fight(
             episode.ended = "window closed"
             raise
     finally:
-        episode.seconds = time.monotonic() - began
+        episode.seconds = (time.monotonic_ns() - began) / 1e9
     return episode
 
 
-def _ended(stop: Callable[[], bool], began: float, seconds: float) -> str | None:
+def _ended(stop: Callable[[], bool], look: int, end: int) -> str | None:
+    """Why there is no look at `look` any more, in a fight until `end`; None while there is."""
     if stop():
         return "stopped"
-    return "time is over" if time.monotonic() - began >= seconds else None
+    return "time is over" if look >= end else None
 
 
-def _await_focus(
-    actuator: Actuator, over: Callable[[], bool], on_focus: Callable[[bool], None], episode: Episode
-) -> None:
-    """Waits, holding nothing, until the window has the focus again or all is `over()`."""
-    lost = time.monotonic()
+def _await_focus(actuator: Actuator, over: Callable[[], bool], episode: Episode) -> None:
+    """Waits, holding nothing, until the window has the focus and no person the control, or all is `over()`."""
+    since = time.monotonic()
     actuator.start(WAIT_PLAN)
-    if actuator.focused:
-        return
-    on_focus(False)
     while not actuator.focused and not over():
         time.sleep(GUARD_MS / 1000)
+        human = actuator.injector.mode == "human"
         actuator.start(WAIT_PLAN)
-    episode.without_focus_s += time.monotonic() - lost
-    if actuator.focused:
-        on_focus(True)
+        since, before = time.monotonic(), since
+        if human:
+            episode.human_s += since - before
+        else:
+            episode.without_focus_s += since - before
 
 
 def words(plan: Plan) -> str:

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from combatvla.actions import PERIOD_MS
 from combatvla.arguments import parse
-from combatvla.desktop.base import WindowGone
+from combatvla.desktop.base import DisplayEnded, WindowGone
+from combatvla.desktop.grip import GIVE_BACK, KILL_CHORD, Grip, Killed
 from combatvla.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from agent.loop import Acted, Episode
-    from combatvla.desktop.base import Desktop, Window
-    from combatvla.policy.base import Policy
-    from combatvla.profiles import GameProfile
 
 
 @dataclass
@@ -35,15 +26,19 @@ class Args:
     Start the game first (`combatvla env play` for the Arena). The policy sees only the window's pixels. Without
     --armed nothing is pressed: it looks, decides, and says what it would do. With it, input goes out only while the
     window has the focus, and only keys of the game's profile; click another window and the agent waits, press Ctrl-C
-    here and it ends. On every way out everything is let go. A game that is closed in mid-fight counts as a failure.
+    here and it ends. Any key, mouse button or motion of yours in the game takes control, and the agent presses nothing
+    until --give-back gives it back; --kill-chord ends it at once, whatever window you are in (exit status 3). On every
+    way out everything is let go. A game that is closed in mid-fight counts as a failure.
+
+    For single-player games: others would notice, and anti-cheat programs may ban who automates (docs/safety.md).
     The game does not wait: the Arena's fight begins with its window, and Enter in it begins the next one.
     """
 
     game: str = "arena"
     """The game's profile: a name that ships with the package, or the path of a .yaml file."""
     policy: str = "tiny"
-    """What plays: a checkpoint (`tiny`, which ships with the package, or a folder), `random`, `vllm:FOLDER`, or a
-    server, `openai:URL#MODEL` (docs/policies.md)."""
+    """What plays: a checkpoint (`tiny` and `flare`, for Flare, ship with the package; or a folder), `random`,
+    `vllm:FOLDER`, or a server, `openai:URL#MODEL` (docs/policies.md)."""
     armed: bool = False
     """Press the keys. Without it, this is a dry run."""
     seconds: float = 120.0
@@ -52,218 +47,51 @@ class Args:
     """Seconds to wait for the window to appear."""
     hz: float = 10.0
     """Decisions a second at most."""
+    deadline: float | None = None
+    """Milliseconds after its newest picture was taken until which a decision must stand: then the policy gives the plan
+    that it has so far."""
     dead_man: float = 1.0
     """Without a new decision for so many seconds, everything is let go."""
+    give_back: str = GIVE_BACK
+    """The key that gives control back to the agent, after any input of yours in the game has taken it."""
+    kill_chord: str = KILL_CHORD
+    """The keys that end the agent at once when you press them together, wherever."""
     replay: Path | None = None
     """Where to write the replay video; by default `replay.mp4` beside the log."""
     no_replay: bool = False
     """Record no video."""
+    hud: bool = False
+    """Show the strip of keys, plan, thought and ages in a window beside the game's (docs/agent.md)."""
+    plain: bool = False
+    """Plain lines in place of the panel in the terminal."""
     log: Path = Path("out/agent")
     """Where the log is written, in a folder named after the time."""
     json: bool = False
     """Print the result as one JSON object on the last line."""
 
 
-@dataclass
-class Seat:
-    """Where a policy sits down to play: everything `play` needs besides the policy."""
-
-    desktop: Desktop
-    window: Window
-    profile: GameProfile
-    folder: Path
-    """Gets the log (`agent.log`) and `replay.mp4`."""
-    armed: bool = True
-    replay: bool = True
-    linger_s: float = 0.0
-    """The film goes on for so long after the end, to show it."""
-
-
-def play(
-    policy: Policy,
-    seat: Seat,
-    *,
-    seconds: float,
-    seed: int | None = None,
-    period_ms: float = PERIOD_MS,
-    dead_man_ms: float = 1000.0,
-    stop: Callable[[], bool] = lambda: False,
-    on_acted: Callable[[Acted], None] = lambda acted: None,
-    on_focus: Callable[[bool], None] = lambda focused: None,
-    on_end: Callable[[], None] = lambda: None,
-    episode: Episode | None = None,
-) -> dict[str, Any]:
-    """Plays one episode and returns its figures (`agent.log.figures`), which also stand in `summary.json`.
-
-    On every way out, exceptions included, all input is let go, what was logged is on disk, and the replay is made
-    (after SIGTERM there is no time for that: the film stays beside the log). `on_end` is called once nothing is held
-    any more, before that.
-    """
-    from contextlib import ExitStack
-
-    from agent.film import Film
-    from agent.log import EpisodeLog, figures
-    from agent.loop import Episode, fight
-    from combatvla.desktop.capture import WindowCapture
-    from combatvla.desktop.inject import GuardedInjector, release_on_exit
-
-    episode = Episode() if episode is None else episode
-    video = None
-    log = EpisodeLog(seat.folder)
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(log)
-            if seat.replay:
-                stack.enter_context(Film(seat.folder / "film.mkv", seat.window))
-            keep = max(1, policy.frames_per_decision) + 2
-            capture = stack.enter_context(WindowCapture(seat.window, desktop=seat.desktop, keep=keep))
-            for _ in range(keep):
-                capture.grab()  # fresh buffers are slow once
-            # The actuator must get in while the policy computes: Python's own 5 ms are long for a key.
-            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
-            sys.setswitchinterval(0.001)
-            injector = GuardedInjector(seat.desktop, seat.window, seat.profile, armed=seat.armed)
-            injector = stack.enter_context(release_on_exit(injector))
-
-            def note(acted: Acted) -> None:
-                log.acted(acted)
-                on_acted(acted)
-
-            fight(
-                policy,
-                capture,
-                injector,
-                seconds=seconds,
-                seed=seed,
-                period_ms=period_ms,
-                dead_man_ms=dead_man_ms,
-                stop=stop,
-                on_acted=note,
-                on_held=log.held,
-                on_focus=on_focus,
-                episode=episode,
-            )
-            injector.close()
-            if seat.replay:
-                time.sleep(seat.linger_s)
-    finally:
-        on_end()
-        try:
-            if seat.replay and not isinstance(sys.exc_info()[1], SystemExit):
-                video = _replay(seat)
-        except (KeyboardInterrupt, UserError) as error:  # the fight counts without it
-            print(f"no replay{f': {error}' * bool(str(error))}; the film is in {seat.folder}", file=sys.stderr)
-        finally:
-            record = {**figures(episode), "replay": str(video) if video else None, "log": str(seat.folder)}
-            log.summarize(record)
-    return record
-
-
-def _replay(seat: Seat) -> Path | None:
-    """Makes the replay, saying so; None where there was nothing to film."""
-    from agent.replay import make_replay
-    from combatvla.report import progress
-
-    done = 0
-    with progress("writing the replay (Ctrl-C skips it)", 100) as advance:
-
-        def note(ms: int, total_ms: int) -> None:
-            nonlocal done
-            percent = min(100, 100 * ms // max(1, total_ms))
-            if percent > done:
-                advance(percent - done)
-                done = percent
-
-        return make_replay(seat.folder, seat.profile, advance=note)
-
-
-def new_folder(parent: Path) -> Path:
-    """A folder of its own in `parent`, named after the time. `UserError` when it cannot be made."""
-    name = time.strftime("%Y%m%d-%H%M%S")
-    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
-        try:
-            (parent / (name + suffix)).mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError(f"the folder {parent} cannot be made ({error.strerror}): give another one") from error
-        return parent / (name + suffix)
-    raise UserError(f"too many runs began in {parent} within one second: give another folder")
-
-
-def show(record: dict[str, Any], title: str) -> None:
-    """The latency table of an episode or several: each stage from the screen to the key."""
-    from combatvla.report import table
-
-    meaning = {
-        "capture": "capture of the window",
-        "preprocess": "  frame to model input",
-        "vision": "  vision tower",
-        "prefill": "  prompt",
-        "decode": "  action tokens",
-        "decide": "decision: frames in, plan out",
-        "act": "plan to key down",
-        "age": "action age: capture of the newest frame to key down",
-    }
-    rows = [
-        [meaning[stage], *(f"{f[q]:.1f}" for q in ("p50", "p95", "max"))] for stage, f in record["stages_ms"].items()
-    ]
-    table(title, ["milliseconds", "p50", "p95", "max"], rows)
-
-
-class Ticker:
-    """Says on standard error what the agent does, a line that renews itself: called after each decision.
-
-    `extra` adds what is to be shown besides. Where nobody watches a terminal it speaks every `every_s` seconds.
-    """
-
-    def __init__(self, every_s: float = 3.0, extra: Callable[[], str] = lambda: "") -> None:
-        self.live = sys.stderr.isatty()
-        self.every_s = 0.2 if self.live else every_s
-        self.extra = extra
-        self.began = self.said = time.monotonic()
-        self.count = self.said_count = 0
-
-    def __call__(self, acted: Acted) -> None:
-        from agent.loop import words
-
-        self.count += 1
-        now = time.monotonic()
-        if now - self.said < self.every_s:
-            return
-        hz = (self.count - self.said_count) / (now - self.said)
-        self.said, self.said_count = now, self.count
-        what = words(acted.decision.plan) if acted.sent else "no focus"
-        thought = f"  ({acted.decision.explanation})" if acted.decision.explanation else ""
-        line = (
-            f"{now - self.began:5.1f} s {hz:5.1f}/s  age {acted.action_age_ms:3.0f} ms  {self.extra()}{what}{thought}"
-        )
-        self._say(line)
-
-    def focus(self, focused: bool) -> None:
-        """Says that the window lost the focus or has it again."""
-        text = "the focus is back: playing on" if focused else "the window lost the focus: all keys let go, waiting"
-        self.end()
-        print(text, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self.live:
-            print(file=sys.stderr)
-
-    def _say(self, line: str) -> None:
-        if self.live:
-            print(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
+MOST = 1e6
+"""Of seconds, decisions a second and milliseconds: more is a slip, and clocks count no further."""
+OURS = ("arena", "blade", "flare")
+"""Games that are meant to be played by agents: the notice is not for them."""
+NOTICE = (
+    "for single-player games only: do not use it against other people or where a game's terms forbid automation, and "
+    "anti-cheat programs may ban you for it (docs/safety.md)"
+)
 
 
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "agent run")
-    for option in ("seconds", "hz", "dead_man"):
-        if not getattr(args, option) > 0:
-            raise UserError(f"--{option.replace('_', '-')} must be more than 0, got {getattr(args, option):g}")
+    for option in ("seconds", "hz", "deadline", "dead_man"):
+        value = getattr(args, option)
+        if value is not None and not 0 < value <= MOST:
+            raise UserError(f"--{option.replace('_', '-')} must be more than 0 and at most {MOST:g}, got {value:g}")
+    if args.no_replay and args.replay is not None:
+        raise UserError("--replay says where the video goes and --no-replay that there is none: give one of them")
 
     from agent.loop import warm_up
+    from agent.play import Seat, new_folder, play
+    from agent.ticker import show, watch
     from combatvla.desktop.base import open_desktop
     from combatvla.desktop.capture import WindowCapture
     from combatvla.policy import make_policy
@@ -271,6 +99,10 @@ def main(argv: list[str]) -> int:
     from combatvla.report import emit
 
     profile = load_profile(args.game)
+    grip = Grip(args.give_back.lower(), args.kill_chord.lower())
+    grip.check(profile.keys.values())
+    if args.armed and profile.name not in OURS:
+        print(NOTICE, file=sys.stderr)
     desktop = open_desktop()
     try:
         policy = make_policy(args.policy)
@@ -279,26 +111,48 @@ def main(argv: list[str]) -> int:
             warm_up(policy, capture.grab())
         if args.armed and not desktop.activate(window):
             print("the window does not have the focus: click it, and the agent begins", file=sys.stderr)
-        seat = Seat(desktop, window, profile, new_folder(args.log), armed=args.armed, replay=not args.no_replay)
-        ticker = Ticker()
+        seat = Seat(
+            desktop,
+            window,
+            profile,
+            new_folder(args.log),
+            policy=args.policy,
+            armed=args.armed,
+            grip=grip,
+            replay=not args.no_replay,
+        )
         how = "playing" if args.armed else "dry run (nothing is pressed; --armed plays):"
-        print(f"{how} {window.title!r} with {args.policy}; Ctrl-C ends it", file=sys.stderr)
+        print(
+            f"{how} {window.title!r} with {args.policy}; Ctrl-C ends it, {grip.kill_chord} in any window too",
+            file=sys.stderr,
+        )
+        left = "the log and the replay are" if seat.replay else "the log is"
+        watching = ExitStack()
         try:
+            ticker = watching.enter_context(watch(seat, plain=args.plain, hud=args.hud))
             record = play(
                 policy,
                 seat,
                 seconds=args.seconds,
                 period_ms=1000 / args.hz,
+                deadline_ms=args.deadline,
                 dead_man_ms=args.dead_man * 1000,
                 on_acted=ticker,
-                on_focus=ticker.focus,
-                on_end=ticker.end,
+                on_mode=ticker.mode,
+                on_end=watching.close,
             )
+        except Killed as error:
+            raise Killed(f"ended by {grip.kill_chord}: every key was let go, the log is in {seat.folder}") from error
+        except KeyboardInterrupt:
+            print(f"ended by Ctrl-C: every key was let go, {left} in {seat.folder}", file=sys.stderr)
+            raise
         except WindowGone as error:
+            what = "display ended" if isinstance(error, DisplayEnded) else f"window {window.title!r} was closed"
             raise UserError(
-                f"the window {window.title!r} was closed while the agent played: every key was let go, the log and the "
-                f"replay are in {seat.folder}"
+                f"the {what} while the agent played: every key was let go, {left} in {seat.folder}"
             ) from error
+        finally:
+            watching.close()
     finally:
         desktop.close()
     if args.replay is not None and record["replay"]:
@@ -306,7 +160,7 @@ def main(argv: list[str]) -> int:
     if record["parse_failures"] and (counts := getattr(policy, "counts", None)):
         print(f"{record['parse_failures']} decisions were no plan and became a wait, the last one: {counts.last_error}")
     show(record, f"{record['decisions']} decisions in {record['seconds']:.0f} s ({record['ended']})")
-    print(f"log:    {record['log']}")
+    print(f"log:    {record['log']}  (combatvla agent replay {record['log']})")
     if record["replay"]:
         print(f"replay: {record['replay']}")
     emit({"game": profile.name, "policy": args.policy, "armed": args.armed, **record}, as_json=args.json)

@@ -111,7 +111,7 @@ def play_episode(env: gymnasium.Env, policy: Policy, job: Job, *, warm_up: bool 
         took_ms.append(max(wall_ms, decision.timings_ms.get("total", 0.0)))
         failures += not decision.parsed
         env.unwrapped.charge(took_ms[-1])
-        pixels, _, terminated, truncated, info = env.step(decision.plan.to_array())
+        pixels, _, terminated, truncated, info = env.step(decision.plan.without_camera().to_array())
         over = terminated or truncated
     truth = info["truth"]
     return Outcome(
@@ -259,7 +259,7 @@ def show(players: dict[str, dict[str, Any]], title: str) -> None:
 
 
 def main(argv: list[str]) -> int:
-    from agent.run import new_folder
+    from agent.play import new_folder
 
     args = parse(Args, argv, "bench combat")
     players, tasks, start = check_args(args)

@@ -14,7 +14,7 @@ from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.hud import EMPTY, HudReader
 from combatvla.report import emit, table
-from combatvla.stats import mean, wilson_interval
+from combatvla.stats import mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,14 +39,14 @@ class Args:
         combatvla bench flare
         combatvla bench flare --player random --episodes 20 --no-replay --json
         combatvla bench flare --episodes 20 --no-replay --sessions sessions/flare
-        combatvla bench flare --player out/flare-policy --episodes 20 --no-replay
+        combatvla bench flare --player flare --episodes 20 --no-replay
 
     It needs Flare (`scripts/setup.sh flare`), opens it on a display of its own with a fresh hero for each fight, and
     presses real keys. Who won is read off the screen alone. With --sessions each fight is recorded by the tracker.
     """
 
     player: str = "scripted"
-    """`scripted` (sees pixels only), `random`, or a policy: `tiny` or a checkpoint's folder."""
+    """`scripted` (sees pixels only), `random`, or a policy: `flare` (ships with the package), `tiny`, or a folder."""
     episodes: int = 1
     """How many fights."""
     seed: int = 0
@@ -106,7 +106,8 @@ def one_fight(
     policy: Policy, folder: Path, episode: Episode, args: Args, seed: int, session: Path | None
 ) -> dict[str, Any]:
     """Opens the game, lets `policy` fight to the end, and returns the outcome and the agent's figures."""
-    from agent.run import Seat, Ticker, play
+    from agent.play import Seat, play
+    from agent.ticker import Ticker
     from combatvla.desktop.base import WindowGone, open_desktop
     from combatvla.profiles import load_profile
     from env.flare.game import find_flare, flare_window
@@ -122,7 +123,7 @@ def one_fight(
         referee = Referee(desktop, window, profile)
         stack.callback(referee.capture.close)
         recorder = Recorder(desktop, window, profile, session, fps=args.fps) if session else None
-        seat = Seat(desktop, window, profile, folder, replay=not args.no_replay, linger_s=LINGER_S)
+        seat = Seat(desktop, window, profile, folder, policy=args.player, replay=not args.no_replay, linger_s=LINGER_S)
         ticker = Ticker(extra=referee.score)
         try:
             record = play(
@@ -132,7 +133,7 @@ def one_fight(
                 seed=seed,
                 stop=referee,
                 on_acted=ticker,
-                on_focus=ticker.focus,
+                on_mode=ticker.mode,
                 on_end=ticker.end,
                 episode=episode,
             )
@@ -172,23 +173,13 @@ def flag(session: Path, spans: Sequence[tuple[int, int]], why: str) -> None:
 
 def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, Any]:
     """One record of all fights; latencies are over all their decisions."""
-    from agent.log import figures
-    from agent.loop import Episode
+    from benchmark.tally import tally
 
-    wins = sum(f["result"] == "win" for f in fights)
-    acted = [a for e in episodes for a in e.acted]
-    pooled = Episode(acted, sum(e.seconds for e in episodes), sum(e.without_focus_s for e in episodes))
     return {
-        "episodes": len(fights),
-        "wins": wins,
-        "success_rate": wins / len(fights),
-        "success_ci95": list(wilson_interval(wins, len(fights))),
-        "results": [f["result"] for f in fights],
-        "boss_health_left": round(mean([f["boss_health_left"] for f in fights]), 3),
-        "health_left": round(mean([f["health_left"] for f in fights]), 3),
-        "damage_taken": round(mean([f["damage_taken"] for f in fights]), 3),
-        **figures(pooled),
-        "ended": fights[-1]["ended"],
+        **tally(fights, episodes),
+        **{
+            key: round(mean([f[key] for f in fights]), 3) for key in ("boss_health_left", "health_left", "damage_taken")
+        },
         "log": fights[-1]["log"],
         "replay": fights[-1]["replay"],
         "sessions": [f["session"] for f in fights if f["session"]],
@@ -220,7 +211,9 @@ def main(argv: list[str]) -> int:
     import numpy as np
 
     from agent.loop import Episode, warm_up
-    from agent.run import new_folder, show
+    from agent.play import new_folder
+    from agent.ticker import show
+    from benchmark.tally import won
     from combatvla.desktop.display import own_display
     from combatvla.policy.base import Frame
     from env.flare.game import find_game
@@ -261,8 +254,7 @@ def main(argv: list[str]) -> int:
         ],
     )
     show(record, "Latency")
-    low, high = record["success_ci95"]
-    print(f"won {record['wins']} of {record['episodes']}: {record['success_rate']:.0%} [{low:.0%}, {high:.0%}]")
+    print(won(record))
     if args.sessions:
         print(f"sessions: {args.sessions}")
     if record["replay"]:

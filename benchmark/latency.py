@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from combatvla.arguments import parse, parse_size
 from combatvla.errors import UserError
-from combatvla.report import emit, percentile, progress, table
+from combatvla.report import around, emit, percentile, progress, table, write_between
 
 if TYPE_CHECKING:
     from combatvla.policy.base import Frame
@@ -25,6 +25,7 @@ CALLS = {"five_calls": 5, "ten_calls": 10}
 EXPLANATION = "slam lands now, in reach; health low, stamina half: step left and dodge."
 """A full answer goes on for as long as this one of the training data, whatever it says: windows that a checkpoint was
 not trained for make it taciturn."""
+BEGIN, END = "<!-- FIGURES: written by combatvla bench latency -->", "<!-- /FIGURES -->"
 TURNS = 20
 """The slow ways are measured on so many of the windows, all ways by turns."""
 
@@ -38,6 +39,7 @@ class Args:
         combatvla bench latency
         combatvla bench latency --frames 1 --live 0 --json
         combatvla bench latency --shape 3b --size 1008x560 --frames 3
+        combatvla bench latency --write docs/latency.md
 
     Both begin with the pictures as they were captured. "Truncated" stops with the action, "full" goes on to the end of
     an explanation. The pipelines ask the model five and ten full questions for one action. At the end the policy plays
@@ -56,6 +58,10 @@ class Args:
     """With --shape: of a frame as the model sees it."""
     live: float = 60.0
     """Seconds of play in the Arena's window at most; 0: none."""
+    threads: int = 1
+    """Of torch, for both sides; one is what the agent plays with, as the game needs the other core."""
+    write: Path | None = None
+    """Puts the figures into this page too, between the lines that mark their place (docs/latency.md)."""
     json: bool = False
     """Prints the result as one JSON object on the last line."""
 
@@ -164,15 +170,57 @@ def live(policy: LocalPolicy, seconds: float) -> dict[str, Any]:
     return {**figures, "live_decisions": fought["decisions"]}
 
 
+def comparison(figures: dict[str, Any]) -> list[list[str]]:
+    """The rows of the table: who, p50, p95, and how many times ours."""
+    ours = f"{figures['decision_ms_p50']:.1f}", f"{figures['decision_ms_p95']:.1f}"
+    rows = [["this engine, to the first action", *ours, "1"]]
+    for key, words in (
+        ("truncated_generate", "generate(), to the first action"),
+        ("full_generate", "generate(), with the explanation"),
+        ("five_calls", "generate(), five questions"),
+        ("ten_calls", "generate(), ten questions"),
+    ):
+        rows.append([words, f"{figures[f'{key}_ms_p50']:.1f}", "", f"{figures[f'speedup_vs_{key}']:.1f}"])
+    return rows
+
+
+def markdown(name: str, figures: dict[str, Any]) -> str:
+    lines = [
+        "",
+        f"`{name}`, {figures['windows']} windows of {figures['frames']} frames, {figures['tokens_per_decision']:.1f} "
+        f"tokens a decision ({figures['tokens_per_full_answer']:.1f} with an explanation), "
+        f"{figures['threads']} thread{'s' * (figures['threads'] > 1)} of torch:",
+        "",
+        "| | p50 ms | p95 ms | times ours |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in comparison(figures)),
+        "",
+        "| of a decision | p50 ms |",
+        "|---|---|",
+        *(f"| {stage} | {ms:.2f} |" for stage, ms in figures["stages_ms_p50"].items()),
+        f"| (rest, in idle time after it) | {figures['rest_ms_p50']:.2f} |",
+        "",
+    ]
+    if "live_action_age_ms_p50" in figures:
+        lines += [
+            f"In the Arena's window, unpaused: action age p50 {figures['live_action_age_ms_p50']:.1f} ms, p95 "
+            f"{figures['live_action_age_ms_p95']:.1f} ms at {figures['live_decisions_per_s']:.1f} decisions a second.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "bench latency")
-    for option in ("frames", "windows"):
+    for option in ("frames", "windows", "threads"):
         if getattr(args, option) < 1:
             raise UserError(f"--{option}: expected at least 1, got {getattr(args, option)}")
+    if args.write is not None:
+        around(args.write, BEGIN, END)  # refuses a wrong page before the long run, not after it
     if args.shape is None:
         from combatvla.policy.local import load_policy
 
-        policy, name = load_policy(args.policy, frames=args.frames), args.policy
+        policy, name = load_policy(args.policy, frames=args.frames, threads=args.threads), args.policy
     else:
         from benchmark.shape import random_policy
 
@@ -185,15 +233,8 @@ def main(argv: list[str]) -> int:
     if args.live > 0:
         print("playing a fight in the Arena's window", file=sys.stderr, flush=True)
         figures |= live(policy, args.live)
-    ours = figures["decision_ms_p50"]
-    rows = [["this engine, to the first action", f"{ours:.1f}", f"{figures['decision_ms_p95']:.1f}", "1"]]
-    for key, words in (
-        ("truncated_generate", "generate(), to the first action"),
-        ("full_generate", "generate(), with the explanation"),
-        ("five_calls", "generate(), five questions"),
-        ("ten_calls", "generate(), ten questions"),
-    ):
-        rows.append([words, f"{figures[f'{key}_ms_p50']:.1f}", "", f"{figures[f'speedup_vs_{key}']:.1f}"])
+    figures["threads"] = args.threads
+    rows = comparison(figures)
     title = f"{name}: windows of {args.frames} frames, {figures['tokens_per_decision']:.1f} tokens a decision"
     table(title, ["", "ms p50", "p95", "times ours"], rows)
     table("this engine", ["stage", "ms p50"], [[s, f"{ms:.2f}"] for s, ms in figures["stages_ms_p50"].items()])
@@ -202,5 +243,8 @@ def main(argv: list[str]) -> int:
             f"in the window: action age p50 {figures['live_action_age_ms_p50']:.1f} ms, p95 "
             f"{figures['live_action_age_ms_p95']:.1f} ms, {figures['live_decisions_per_s']:.1f} decisions a second"
         )
+    if args.write is not None:
+        write_between(args.write, BEGIN, END, markdown(name, figures))
+        print(f"written to {args.write}")
     emit({"policy": name, **figures}, as_json=args.json)
     return 0

@@ -4,9 +4,10 @@ at best."""
 from __future__ import annotations
 
 import torch
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers import Qwen2_5_VLForConditionalGeneration
 
 from combatvla.errors import UserError
+from combatvla.policy.build import make_config
 from combatvla.policy.checkpoint import PolicyInfo
 from combatvla.policy.local import LocalPolicy
 from combatvla.policy.tokenizer import train_tokenizer
@@ -15,12 +16,12 @@ PROMPT = "Defeat the enemy. Which action comes next?"
 SHAPES: dict[str, dict[str, dict]] = {
     # as in the config.json of Qwen/Qwen2.5-VL-3B-Instruct
     "3b": {
-        "text": dict(h=2048, mlp=11008, n=36, heads=16, kv=2, vocab=151936, rope=[16, 24, 24]),
-        "vision": dict(h=1280, mlp=3420, n=32, heads=16, full=[7, 15, 23, 31]),
+        "text": dict(h=2048, mlp=11008, n=36, heads=16, kv=2, vocab=151936, rope=[16, 24, 24], theta=1e6),
+        "vision": dict(h=1280, mlp=3420, n=32, heads=16, full=[7, 15, 23, 31], window=112),
     },
     "small": {
-        "text": dict(h=64, mlp=128, n=2, heads=2, kv=1, vocab=1024, rope=[4, 6, 6]),
-        "vision": dict(h=64, mlp=128, n=2, heads=2, full=[1]),
+        "text": dict(h=64, mlp=128, n=2, heads=2, kv=1, vocab=1024, rope=[4, 6, 6], theta=1e6),
+        "vision": dict(h=64, mlp=128, n=2, heads=2, full=[1], window=112),
     },
 }
 PEAKS = {"H100": (989e12, 3.35e12), "H200": (989e12, 4.8e12), "A100": (312e12, 2.0e12)}
@@ -33,37 +34,7 @@ def random_policy(shape: str, size: tuple[int, int], frames: int) -> LocalPolicy
         raise UserError(f"--shape: expected one of {', '.join(SHAPES)}, got {shape!r}")
     text, vision = SHAPES[shape]["text"], SHAPES[shape]["vision"]
     tokenizer = train_tokenizer([PROMPT])
-    ids = {
-        name: tokenizer.convert_tokens_to_ids(f"<|{name}|>")
-        for name in ("image_pad", "video_pad", "vision_start", "vision_end")
-    }
-    rope = {"rope_type": "default", "type": "mrope", "mrope_section": text["rope"], "rope_theta": 1e6}
-    config = Qwen2_5_VLConfig(
-        text_config=dict(
-            vocab_size=text["vocab"],
-            hidden_size=text["h"],
-            intermediate_size=text["mlp"],
-            num_hidden_layers=text["n"],
-            num_attention_heads=text["heads"],
-            num_key_value_heads=text["kv"],
-            rope_parameters=rope,
-            tie_word_embeddings=True,
-        ),
-        vision_config=dict(
-            depth=vision["n"],
-            hidden_size=vision["h"],
-            intermediate_size=vision["mlp"],
-            num_heads=vision["heads"],
-            out_hidden_size=text["h"],
-            window_size=112,
-            fullatt_block_indexes=vision["full"],
-        ),
-        image_token_id=ids["image_pad"],
-        video_token_id=ids["video_pad"],
-        vision_start_token_id=ids["vision_start"],
-        vision_end_token_id=ids["vision_end"],
-        tie_word_embeddings=True,
-    )
+    config = make_config(tokenizer, text, vision)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(0)
     with torch.device(device):

@@ -14,7 +14,8 @@ import numpy as np
 
 
 class Action(StrEnum):
-    """What a fighter can do. The order is the order of the bits in `Plan.to_array`."""
+    """What a fighter can do, and how the camera is turned. The order is that in which actions are written, and up to
+    `wait` that of the bits in `Plan.to_array`."""
 
     MOVE_FORWARD = "move_forward"
     MOVE_BACK = "move_back"
@@ -28,11 +29,27 @@ class Action(StrEnum):
     HEAVY_ATTACK = "heavy_attack"
     BLOCK = "block"
     WAIT = "wait"
+    LOOK_LEFT = "look_left"
+    LOOK_RIGHT = "look_right"
+    LOOK_UP = "look_up"
+    LOOK_DOWN = "look_down"
+    LOCK_ON = "lock_on"
 
 
 MOVES = frozenset({Action.MOVE_FORWARD, Action.MOVE_BACK, Action.MOVE_LEFT, Action.MOVE_RIGHT})
-HELD_ACTIONS = tuple(a for a in Action if a is not Action.WAIT)
-"""The actions that hold an input; `wait` holds none."""
+LOOKS = {Action.LOOK_LEFT: (-1, 0), Action.LOOK_RIGHT: (1, 0), Action.LOOK_UP: (0, -1), Action.LOOK_DOWN: (0, 1)}
+"""The actions that turn the camera while they are held: where the mouse moves, to the right and down."""
+CAMERA_ACTIONS = (*LOOKS, Action.LOCK_ON)
+"""For games with a camera of their own; policies say them only where they were made for it. The environments and
+`Plan.to_array` do not know them."""
+HELD_ACTIONS = tuple(a for a in Action if a is not Action.WAIT and a not in CAMERA_ACTIONS)
+"""The actions of the fight that hold an input; `wait` holds none."""
+OPPOSITES = (
+    frozenset({Action.MOVE_FORWARD, Action.MOVE_BACK}),
+    frozenset({Action.MOVE_LEFT, Action.MOVE_RIGHT}),
+    frozenset({Action.LOOK_LEFT, Action.LOOK_RIGHT}),
+    frozenset({Action.LOOK_UP, Action.LOOK_DOWN}),
+)
 
 DURATIONS_MS = (50, 100, 150, 200, 250, 300, 400, 500, 750, 1000)
 """The durations a step may have. A closed set, so that each is one token and every codec round-trips exactly."""
@@ -57,7 +74,7 @@ def nearest_duration(ms: float) -> int:
 class Step:
     """Actions held together for `duration_ms` milliseconds.
 
-    Raises `ValueError` for an empty set, `wait` beside another action, opposite moves, or a duration outside
+    Raises `ValueError` for an empty set, `wait` beside another action, opposite moves or looks, or a duration outside
     `DURATIONS_MS`.
     """
 
@@ -71,9 +88,10 @@ class Step:
             raise ValueError("a step needs at least one action; use wait to do nothing")
         if Action.WAIT in actions and len(actions) > 1:
             raise ValueError(f"wait stands alone, got {sorted(actions)}")
-        for pair in ({Action.MOVE_FORWARD, Action.MOVE_BACK}, {Action.MOVE_LEFT, Action.MOVE_RIGHT}):
+        for pair in OPPOSITES:
             if pair <= actions:
-                raise ValueError(f"a step cannot hold opposite moves, got {sorted(pair)}")
+                what = "looks" if pair <= LOOKS.keys() else "moves"
+                raise ValueError(f"a step cannot hold opposite {what}, got {sorted(pair)}")
         if self.duration_ms not in DURATIONS_MS:
             raise ValueError(f"duration must be one of {DURATIONS_MS} ms, got {self.duration_ms}")
 
@@ -115,20 +133,40 @@ class Plan:
     def duration_ms(self) -> int:
         return sum(s.duration_ms for s in self.steps)
 
+    def step_at(self, elapsed_ms: float) -> tuple[int, int] | None:
+        """Which step runs `elapsed_ms` after the plan began, and at how many ms it ends; None once all have ended."""
+        end = 0
+        for i, step in enumerate(self.steps):
+            end += step.duration_ms
+            if elapsed_ms < end:
+                return i, end
+        return None
+
     def held_at(self, elapsed_ms: float) -> frozenset[Action]:
         """The inputs that are down `elapsed_ms` after the plan began; none once it has ended."""
-        for step in self.steps:
-            if elapsed_ms < step.duration_ms:
-                return step.held
-            elapsed_ms -= step.duration_ms
-        return frozenset()
+        at = self.step_at(elapsed_ms)
+        return self.steps[at[0]].held if at else frozenset()
+
+    def without_camera(self) -> Plan:
+        """The plan as games without a camera of their own take it: what is left of a step without any is a `wait`."""
+        if not any(a in CAMERA_ACTIONS for step in self.steps for a in step.actions):
+            return self
+        kept = [frozenset(step.actions.difference(CAMERA_ACTIONS)) for step in self.steps]
+        return Plan(
+            tuple(
+                Step(held or frozenset({Action.WAIT}), s.duration_ms) for held, s in zip(kept, self.steps, strict=True)
+            )
+        )
 
     def to_array(self) -> np.ndarray:
         """`int64[PLAN_LENGTH]`: per step one bit an action, then the duration's index
-        (0: no such step, k: `DURATIONS_MS[k - 1]`). No bit set means `wait`."""
+        (0: no such step, k: `DURATIONS_MS[k - 1]`). No bit set means `wait`. `ValueError` for `CAMERA_ACTIONS`, which
+        have no bit (`without_camera`)."""
         width = len(HELD_ACTIONS) + 1
         out = np.zeros(PLAN_LENGTH, dtype=np.int64)
         for i, step in enumerate(self.steps):
+            if camera := [a for a in step.ordered() if a in CAMERA_ACTIONS]:
+                raise ValueError(f"{camera[0]} has no place in a plan array: leave it out (Plan.without_camera)")
             row = out[i * width : (i + 1) * width]
             row[:-1] = [a in step.actions for a in HELD_ACTIONS]
             row[-1] = DURATIONS_MS.index(step.duration_ms) + 1
@@ -151,7 +189,7 @@ class Plan:
             if row[-1] == 0:
                 break
             held = {a for a, bit in zip(HELD_ACTIONS, row[:-1], strict=True) if bit}
-            for pair in ({Action.MOVE_FORWARD, Action.MOVE_BACK}, {Action.MOVE_LEFT, Action.MOVE_RIGHT}):
+            for pair in OPPOSITES:
                 if pair <= held:
                     held -= pair
             steps.append(Step(frozenset(held or {Action.WAIT}), DURATIONS_MS[row[-1] - 1]))

@@ -10,6 +10,8 @@ One codec, two dialects, two orders. All four round-trip exactly: `decode(encode
 *json*: the paper's wire form, one entry a held action; `"with": true` joins an entry to the step before it.
 
     {"actions":[{"type":"keyboard","action":"hold","key":"s","duration":0.2},...]}<TRUNC>{"explanations":["slam ..."]}
+    {"type":"mouse","action":"move","direction":"left","duration":0.2} (look_left)
+    {"type":"mouse","action":"press","button":"middle"} (lock_on)
 
 Text of a model is data: it is parsed by this grammar and nothing else, and what does not parse raises `AoTError`.
 """
@@ -18,10 +20,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-from combatvla.actions import DURATIONS_MS, MAX_STEPS, TAP_MS, WAIT_PLAN, Action, Plan, Step
+from combatvla.actions import (
+    CAMERA_ACTIONS,
+    DURATIONS_MS,
+    HELD_ACTIONS,
+    LOOKS,
+    MAX_STEPS,
+    TAP_MS,
+    WAIT_PLAN,
+    Action,
+    Plan,
+    Step,
+)
 
 Dialect = Literal["compact", "json"]
 Order = Literal["action_first", "thought_first"]
@@ -30,10 +44,12 @@ TRUNC = "<TRUNC>"
 """Stands after the actions in `action_first`: generation stops here when only the decision is wanted."""
 THEN = "<then>"
 """Stands between steps, and between explanations."""
-ACTION_TOKENS = tuple(f"<{a}>" for a in Action)
+ACTION_TOKENS = tuple(f"<{a}>" for a in (*HELD_ACTIONS, Action.WAIT))
+CAMERA_TOKENS = {a: f"<{a}>" for a in CAMERA_ACTIONS}
+"""Of policies that turn the camera: a tokenizer has them only where its data did."""
 DURATION_TOKENS = tuple(f"<t{ms}>" for ms in DURATIONS_MS)
 AOT_TOKENS = (TRUNC, THEN, *ACTION_TOKENS, *DURATION_TOKENS)
-"""What the tiny tokenizer adds as single tokens."""
+"""What every tokenizer adds as single tokens."""
 
 MAX_CHARS = 16_384
 """Longer text is refused unread."""
@@ -53,7 +69,9 @@ JSON_KEYS = {
 _ACTION_OF_KEY = {key: action for action, key in JSON_KEYS.items()}
 
 _TAG = re.compile(r"<[^<>]*>")
-_FIRST_ACTION = re.compile("|".join(ACTION_TOKENS))
+_WRITTEN = tuple(f"<{a}>" for a in Action)
+_FIRST_ACTION = re.compile("|".join(_WRITTEN))
+_LOOK_OF = {a.removeprefix("look_"): a for a in LOOKS}
 
 
 class AoTError(ValueError):
@@ -113,6 +131,17 @@ def decode(text: str, dialect: Dialect = "compact", order: Order = "action_first
         raise AoTError(f"not AoT: {error}") from error
 
 
+def camera_in(texts: Iterable[str]) -> tuple[Action, ...]:
+    """The camera actions whose compact tokens stand in `texts`."""
+    left, found = dict(CAMERA_TOKENS), set()
+    for text in texts:
+        found |= {a for a, token in left.items() if token in text}
+        left = {a: token for a, token in left.items() if a not in found}
+        if not left:
+            break
+    return tuple(a for a in CAMERA_ACTIONS if a in found)
+
+
 @dataclass(slots=True)
 class ParseCounts:
     """How many texts parsed and how many became `wait`, with the last reason."""
@@ -164,9 +193,9 @@ def _compact_step(text: str) -> Step:
         _fail("expected action tokens and then a duration token", text)
     if tags[-1] not in DURATION_TOKENS:
         _fail(f"expected a duration token ({DURATION_TOKENS[0]} ... {DURATION_TOKENS[-1]})", tags[-1])
-    if unknown := [t for t in tags[:-1] if t not in ACTION_TOKENS]:
+    if unknown := [t for t in tags[:-1] if t not in _WRITTEN]:
         _fail("expected an action token", unknown[0])
-    order = [ACTION_TOKENS.index(t) for t in tags[:-1]]
+    order = [_WRITTEN.index(t) for t in tags[:-1]]
     if order != sorted(set(order)):
         _fail("expected each action once, in vocabulary order", text)
     return Step.of(*(t[1:-1] for t in tags[:-1]), ms=int(tags[-1][2:-1]))
@@ -189,6 +218,12 @@ def _entries(step: Step) -> list[dict[str, Any]]:
                 entry["duration"] = seconds
         elif action is Action.HEAVY_ATTACK:
             entry = {"type": "mouse", "action": "hold", "duration": seconds}
+        elif action in LOOKS:
+            entry = {"type": "mouse", "action": "move", "direction": action.removeprefix("look_"), "duration": seconds}
+        elif action is Action.LOCK_ON:
+            entry = {"type": "mouse", "action": "press", "button": "middle"}
+            if step.duration_ms != TAP_MS:
+                entry |= {"action": "hold", "duration": seconds}
         elif step.duration_ms == TAP_MS:
             entry = {"type": "keyboard", "action": "press", "key": JSON_KEYS[action]}
         else:
@@ -241,6 +276,17 @@ def _json_action(entry: dict[str, Any]) -> tuple[Action, int]:
     allowed, required = {"type", "with"}, set()
     if kind == "wait":
         action, allowed, required = Action.WAIT, allowed | {"duration"}, {"duration"}
+    elif kind == "mouse" and how == "move":
+        direction = entry.get("direction")
+        if not isinstance(direction, str) or direction not in _LOOK_OF:
+            _fail(f"expected a direction of {sorted(_LOOK_OF)}", direction)
+        action, allowed = _LOOK_OF[direction], allowed | {"action", "direction", "duration"}
+        required = {"direction", "duration"}
+    elif kind == "mouse" and how in ("press", "hold") and "button" in entry:
+        if entry["button"] != "middle":
+            _fail('expected the button "middle"', entry["button"])
+        action, required = Action.LOCK_ON, {"duration"} if how == "hold" else set()
+        allowed |= {"action", "button"} | required
     elif kind == "mouse" and how == "press":
         action, allowed = Action.LIGHT_ATTACK, allowed | {"action", "duration"}
     elif kind == "mouse" and how == "hold":
@@ -253,7 +299,7 @@ def _json_action(entry: dict[str, Any]) -> tuple[Action, int]:
         required = {"duration"} if how == "hold" else set()
         allowed |= required
     else:
-        _fail("expected a keyboard press or hold, a mouse press or hold, or a wait", entry)
+        _fail("expected a keyboard press or hold, a mouse press, hold or move, or a wait", entry)
     if not required <= set(entry) <= allowed:
         _fail(f"expected the fields {sorted(allowed - {'with'})}", entry)
     if "duration" not in entry:

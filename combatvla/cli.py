@@ -41,10 +41,14 @@ COMMANDS: dict[str, Command] = {
     "train sft": Command("training.sft.train", "train a policy on action-of-thought data"),
     "serve": Command("combatvla.policy.serve", "serve a policy as an OpenAI-compatible server, by vLLM"),
     "agent run": Command("agent.run", "let a policy play a game window, live and unpaused"),
+    "agent profile": Command("agent.profile", "write the profile of a game by asking for its keys and bars"),
+    "agent replay": Command("tracker.view.replay", "show an episode in the browser, decision by decision"),
+    "agent videos": Command("agent.videos", "make the clean film and the replay of an episode anew"),
     "bench latency": Command(
         "benchmark.latency", "measure how fast decisions are, beside generate() on the same weights"
     ),
     "bench flare": Command("benchmark.flare", "measure how well players fight in Flare, a real game"),
+    "bench drill": Command("benchmark.drill.command", "let things go wrong, and look at what the agent leaves behind"),
     "bench combat": Command("benchmark.combat", "measure how well players fight, on seeds nobody trained on"),
 }
 
@@ -110,8 +114,8 @@ def run(argv: list[str]) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line and turns what goes wrong into one sentence and an exit status.
 
-    0 done, 2 something the user can mend, 130 interrupted, 141 the reader of our output went away; a fault of ours
-    keeps its traceback.
+    0 done, 2 something the user can mend, 3 ended by the kill chord, 130 interrupted, 141 the reader of our output went
+    away; a fault of ours keeps its traceback.
     """
     try:
         code = run(sys.argv[1:] if argv is None else argv)

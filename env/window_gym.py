@@ -17,9 +17,8 @@ import numpy as np
 
 from combatvla.actions import PERIOD_MS, PLAN_LENGTH, TAP_MS, WAIT_PLAN, Action, Plan
 from combatvla.desktop.actuator import Actuator
-from combatvla.desktop.base import Desktop, Window, WindowGone, open_desktop
+from combatvla.desktop.base import Desktop, Window, WindowGone, open_desktop, open_injector
 from combatvla.desktop.capture import WindowCapture
-from combatvla.desktop.inject import GuardedInjector
 from combatvla.errors import UserError
 from combatvla.hud import HudReader, Reading, picture_of
 from combatvla.policy.base import Frame
@@ -190,7 +189,7 @@ class WindowEnv(gym.Env):
             stack.callback(self._desktop.close)
             self._window = self._desktop.find_window(self.profile, wait_s=self.wait_s, pid=self.pid)
             self._capture = stack.enter_context(WindowCapture(self._window, desktop=self._desktop, keep=2))
-            injector = GuardedInjector(self._desktop, self._window, self.profile, armed=self.armed)
+            injector = open_injector(self._desktop, self._window, self.profile, armed=self.armed)
             stack.enter_context(injector)
             self._actuator = stack.enter_context(Actuator(injector))
             self._open = stack.pop_all()
@@ -216,7 +215,7 @@ class WindowEnv(gym.Env):
     def _tap_restart(self) -> None:
         """Presses the profile's restart key as guardedly as any action: it stands in for `wait`, which has no key."""
         profile = self.profile.model_copy(update={"keys": {Action.WAIT: self.profile.restart}})
-        with GuardedInjector(self._desktop, self._window, profile, armed=True) as injector:
+        with open_injector(self._desktop, self._window, profile, armed=True) as injector:
             injector.set_held(frozenset({Action.WAIT}))
             time.sleep(TAP_MS / 1000)
 

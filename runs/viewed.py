@@ -1,4 +1,4 @@
-"""Takes the picture of docs/viewing.md: a session on the viewer's page, in the middle of a dodge."""
+"""Takes the pictures of docs/viewing.md and docs/agent.md: the page of a session or an episode, in mid dodge."""
 
 from __future__ import annotations
 
@@ -14,20 +14,27 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from combatvla.episode import DECISIONS
+from tracker.view.episode import EpisodeSource
 from tracker.view.page import SessionSource
 from tracker.view.server import ViewServer
 
 SIZE = "1280,800"
-COLOURS = 160
+COLOURS = 200
 
 
 def main() -> None:
     folder, target = Path(sys.argv[1]), Path(sys.argv[2])
-    source = SessionSource(folder)
-    notes = [note for note in source.show().notes if any("dodge" in step.what for step in note.steps)]
+    source = (EpisodeSource if (folder / DECISIONS).exists() else SessionSource)(folder)
+    notes = [
+        note for note in source.show().notes if any("dodge" in step.what for step in note.steps) and note.steps[0].why
+    ]
     if not notes:
         sys.exit(f"{folder}: no explained dodge; run `combatvla tracker explain {folder} --by truth` first")
     moment = notes[len(notes) // 2].t
+    size = SIZE
+    if isinstance(source, EpisodeSource):
+        moment, size = moment + 70, "1280,940"  # the keys are down a little after the picture that was seen
     with ViewServer([source]) as server, tempfile.TemporaryDirectory() as profile:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         options = webdriver.ChromeOptions()
@@ -36,7 +43,7 @@ def main() -> None:
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
-            f"--window-size={SIZE}",
+            f"--window-size={size}",
             f"--user-data-dir={profile}",
         ):
             options.add_argument(flag)

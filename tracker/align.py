@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from combatvla.actions import DURATIONS_MS, MAX_STEPS, Action, Plan, Step, nearest_duration
+from combatvla.actions import DURATIONS_MS, MAX_STEPS, OPPOSITES, Action, Plan, Step, nearest_duration
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 from tracker.rows import EventRow, FocusRow, PauseRow
@@ -175,7 +175,7 @@ def segments(pressed: Sequence[Interval], start_ns: int, end_ns: int, chord_ms: 
 
 
 def _without_opposites(held: set[Action]) -> frozenset[Action]:
-    for pair in ({Action.MOVE_FORWARD, Action.MOVE_BACK}, {Action.MOVE_LEFT, Action.MOVE_RIGHT}):
+    for pair in OPPOSITES:
         if pair <= held:
             held = held - pair
     return frozenset(held)

@@ -27,6 +27,11 @@ _VERBS = {
     Action.HEAVY_ATTACK: "strike hard",
     Action.BLOCK: "block",
     Action.WAIT: "hold",
+    Action.LOOK_LEFT: "look left",
+    Action.LOOK_RIGHT: "look right",
+    Action.LOOK_UP: "look up",
+    Action.LOOK_DOWN: "look down",
+    Action.LOCK_ON: "lock on",
 }
 
 

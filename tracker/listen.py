@@ -11,25 +11,11 @@ from contextlib import suppress
 from pynput import keyboard, mouse
 
 from combatvla.desktop.base import Desktop, Window, WindowGone
+from combatvla.desktop.keys import BUTTON_NAMES, named
 from tracker.rows import Event, EventRow, LookRow, MotionRow, ScrollRow
 
 MOTION_MS = 8
 """Motion is noted this often: twice a picture at 60 a second. Mice send a thousand a second."""
-
-_NAMES = {
-    "shift_l": "shift",
-    "shift_r": "shift",
-    "ctrl_l": "ctrl",
-    "ctrl_r": "ctrl",
-    "alt_l": "alt",
-    "alt_r": "alt",
-    "alt_gr": "alt",
-    "esc": "escape",
-}
-_BUTTONS = {"left": "left", "middle": "middle", "right": "right", "x1": "8", "x2": "9"} | {
-    f"button{n}": str(n) for n in range(8, 31)
-}
-"""As pynput calls the buttons: those at the side have numbers on X11, and are x1 and x2 on Windows."""
 
 
 class InputListener:
@@ -182,8 +168,8 @@ class InputListener:
         self._change(t_ns, "key", self._name(key), False)
 
     def _click(self, t_ns: int, x: int, y: int, button: mouse.Button, pressed: bool) -> None:
-        if button.name in _BUTTONS and (not pressed or self._over(t_ns, x, y)):
-            self._change(t_ns, "button", f"mouse_{_BUTTONS[button.name]}", pressed)
+        if button.name in BUTTON_NAMES and (not pressed or self._over(t_ns, x, y)):
+            self._change(t_ns, "button", f"mouse_{BUTTON_NAMES[button.name]}", pressed)
 
     def _change(self, t_ns: int, kind: str, key: str, down: bool) -> None:
         hotkey = None
@@ -211,11 +197,7 @@ class InputListener:
 
     def _name(self, key: keyboard.Key | keyboard.KeyCode | None) -> str:
         """The profile's word for a key."""
-        if isinstance(key, keyboard.Key):
-            return _NAMES.get(key.name, key.name)
-        if not getattr(key, "char", None):
-            return f"key_{getattr(key, 'vk', None) or 0}"
-        return self._source.plain(key)
+        return named(key) or self._source.plain(key)
 
 
 def _source() -> type:

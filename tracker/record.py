@@ -170,9 +170,9 @@ def check_names(hotkeys: dict[str, str]) -> None:
     """`UserError` for a name that the listener never reports: that key would do nothing."""
     from pynput import keyboard
 
-    from tracker.listen import _NAMES
+    from combatvla.desktop.keys import KEY_NAMES
 
-    named = {_NAMES.get(key.name, key.name) for key in keyboard.Key} | set(MOUSE_BUTTONS)
+    named = {KEY_NAMES.get(key.name, key.name) for key in keyboard.Key} | set(MOUSE_BUTTONS)
     for what, key in hotkeys.items():
         if key in named or re.fullmatch(r"key_\d+", key) or (len(key) == 1 and _plain(key)):
             continue

@@ -117,7 +117,8 @@ def demonstrate(
 ) -> Demonstration:
     """Has `player` press keys into `window` until the fight or the time is over, or `go_on()` says no. While the window
     is without the focus nothing is pressed. `WindowGone` when it is closed in mid-fight."""
-    from combatvla.desktop.inject import GuardedInjector, release_on_exit
+    from combatvla.desktop.exits import release_on_exit
+    from combatvla.desktop.inject import GuardedInjector
 
     done = Demonstration()
     player.reset(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -79,8 +79,9 @@ class Desktop(Protocol):
         """The window that the person clicks on; None when that is called off. `UserError` after `timeout_s`."""
 
     def find_window(self, profile: GameProfile, *, wait_s: float = 0.0, pid: int | None = None) -> Window:
-        """The window that fits `profile` (its title's beginning, its program), of the process `pid` where one is given; looks for it for
-        `wait_s` seconds. Of several: the one with the focus, else the one opened last. `UserError` when there is none.
+        """The window that fits `profile` (its title's beginning, its program), of the process `pid` where one is given;
+        looks for it for `wait_s` seconds. Of several: the one with the focus, else the one opened last. `UserError`
+        when there is none.
         """
 
     def active_window(self) -> int | None:
@@ -137,28 +138,44 @@ class Cover(Protocol):
 
 
 class Capture(Protocol):
-    def grab(self) -> Frame:
-        """The window's picture now. `WindowGone` when it was closed."""
+    def grab(self, into: np.ndarray | None = None) -> Frame:
+        """The window's picture now, in the pixels `into` where they have its size. `WindowGone` when it was closed."""
 
     def close(self) -> None:
         """Frees the buffers."""
 
 
 class Injector(Protocol):
+    mode: str
+    """Who plays (`combatvla.episode.Mode`)."""
+    held: frozenset[Action]
+    """What is held by a key or button; in a dry run, what would be."""
+    press: frozenset[Action]
+    """The actions that each further step, and each further decision, presses anew (`GameProfile.press`)."""
+    look_speed: float
+    """Counts of mouse motion a second while a look action is held; 0 where the game has none."""
+
     def set_held(self, actions: frozenset[Action]) -> bool:
         """Holds exactly `actions`; False, and nothing held, while the window is without the focus."""
 
+    def turn(self, dx: int, dy: int) -> bool:
+        """Moves the mouse by so many counts to the right and down. False, and nothing sent, as `set_held`, and where
+        the game's profile has no `look`."""
+
     def release_all(self) -> None:
         """Lets go of everything."""
+
+    def stop_process(self) -> None:
+        """Lets go of everything and stops this process, as SIGTSTP does by default; returns when it goes on."""
 
     def close(self) -> None:
         """Lets go of everything and ends; further calls do nothing."""
 
 
 def open_desktop(*, watch_only: bool = False) -> Desktop:
-    """The back end of this machine. `UserError` when there is no display or no window manager on it, and on systems
-    other than Linux unless it is `watch_only`: nothing is to be pressed there."""
-    if watch_only and sys.platform == "win32":
+    """The back end of this machine. `UserError` when there is no display or no window manager on it, and on macOS
+    unless it is `watch_only`: nothing is to be pressed there."""
+    if sys.platform == "win32":
         from combatvla.desktop.windows import WindowsDesktop
 
         return WindowsDesktop()
@@ -168,7 +185,7 @@ def open_desktop(*, watch_only: bool = False) -> Desktop:
         return MacDesktop()
     if sys.platform != "linux":
         what = "recorded" if watch_only else "played"
-        raise UserError(f"windows are {what} on Linux with X11 so far, this is {sys.platform}")
+        raise UserError(f"windows are {what} on Linux with X11 and on Windows so far, this is {sys.platform}")
     if not os.environ.get("DISPLAY"):
         if os.environ.get("WAYLAND_DISPLAY") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
             raise UserError(
@@ -183,3 +200,16 @@ def open_desktop(*, watch_only: bool = False) -> Desktop:
     from combatvla.desktop.x11 import X11Desktop
 
     return X11Desktop()
+
+
+def open_injector(desktop: Desktop, window: Window, profile: GameProfile, *, armed: bool, **options: Any) -> Injector:
+    """The injector of this machine, into `window` only and with the keys of `profile`; `armed=False` sends nothing.
+    `options`: those of `inject.GuardedInjector`."""
+    if sys.platform == "win32":
+        from combatvla.desktop.polled import PolledInjector
+        from combatvla.desktop.windows_input import WindowsHands
+
+        return PolledInjector(WindowsHands(), desktop, window, profile, armed=armed, **options)
+    from combatvla.desktop.inject import GuardedInjector
+
+    return GuardedInjector(desktop, window, profile, armed=armed, **options)

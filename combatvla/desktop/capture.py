@@ -23,7 +23,7 @@ class WindowCapture:
     paints black what other windows cover, whatever they do just then.
 
     The pictures lie in a ring of `keep` buffers, because fresh ones of this size cost milliseconds: the pixels of a
-    frame stay untouched for the next `keep - 1` grabs. Copy what must live longer.
+    frame stay untouched for the next `keep - 1` grabs. Copy what must live longer, or say each time where they go.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class WindowCapture:
         self._ring: list[np.ndarray] = [np.empty((0, 0, 3), np.uint8)] * keep
         self._next = 0
         self._local = threading.local()  # mss: one object a thread
+        self._screens: list[mss.MSS] = []
         self._lock = threading.Lock()
 
     @property
@@ -48,17 +49,23 @@ class WindowCapture:
         """As `window`, with what was painted black then."""
         return self._view
 
-    def grab(self) -> Frame:
-        """The window's picture, `uint8[H, W, 3]` RGB, stamped just before it was taken.
+    def grab(self, into: np.ndarray | None = None) -> Frame:
+        """The window's picture, `uint8[H, W, 3]` RGB, stamped just before it was taken. Its pixels are `into`, the
+        caller's own, where that has their size; otherwise fresh ones.
 
         `WindowGone` when the window was closed, `OffScreen` when a part of it lies off the screen.
         """
         with self._lock:
             bgra, t_ns = self._grab()
-            slot = self._next = (self._next + 1) % len(self._ring)
-            if self._ring[slot].shape[:2] != bgra.shape[:2]:
-                self._ring[slot] = np.empty((*bgra.shape[:2], 3), np.uint8)
-            return Frame(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB, dst=self._ring[slot]), t_ns)
+            shape = (*bgra.shape[:2], 3)
+            if into is None:
+                slot = self._next = (self._next + 1) % len(self._ring)
+                if self._ring[slot].shape != shape:
+                    self._ring[slot] = np.empty(shape, np.uint8)
+                into = self._ring[slot]
+            elif into.shape != shape:
+                into = np.empty(shape, np.uint8)
+            return Frame(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB, dst=into), t_ns)
 
     def grab_bgra(self) -> tuple[np.ndarray, int]:
         """As `grab`, as the screen gives it: `uint8[H, W, 4]` BGRA that is the caller's own, and the time in
@@ -103,6 +110,9 @@ class WindowCapture:
 
     def close(self) -> None:
         self._close_screen()
+        for screen in self._screens:  # of other threads, which have ended
+            screen.close()
+        self._screens.clear()
         if self._cover is not None:
             self._cover.close()
         if self._own:
@@ -117,11 +127,13 @@ class WindowCapture:
     def _screen(self) -> mss.MSS:
         if getattr(self._local, "screen", None) is None:
             self._local.screen = mss.MSS()
+            self._screens.append(self._local.screen)
         return self._local.screen
 
     def _close_screen(self) -> None:
         screen, self._local.screen = getattr(self._local, "screen", None), None
         if screen is not None:
+            self._screens.remove(screen)
             screen.close()
 
     @staticmethod

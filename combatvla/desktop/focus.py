@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from Xlib import X, Xatom, display
@@ -27,12 +28,21 @@ class X11Focus:
     what waits here is all that there is.
 
     Who calls from one thread may give a `connection` that it does not listen to otherwise; an answer of the server on
-    it brings all that went before. A keyboard that was grabbed before the watch began may be held by the game itself
-    or by another program, which the server does not tell; `wary` takes it for another's.
+    it brings all that went before, and `other(event, focused)` gets those that are not about the focus, as they come.
+    A keyboard that was grabbed before the watch began may be held by the game itself or by another program, which the
+    server does not tell; `wary` takes it for another's.
     """
 
-    def __init__(self, window: Window, connection: display.Display | None = None, *, wary: bool = False) -> None:
+    def __init__(
+        self,
+        window: Window,
+        connection: display.Display | None = None,
+        *,
+        wary: bool = False,
+        other: Callable[[object, bool], None] = lambda event, focused: None,
+    ) -> None:
         self._lock = threading.Lock()
+        self._other = other
         self._id, self._title = window.id, window.title
         self._x = connection or connect()
         self._clock = ServerClock(self._x)
@@ -107,6 +117,8 @@ class X11Focus:
         elif event.type in (X.EnterNotify, X.LeaveNotify):
             inside = event.type == X.EnterNotify or event.detail == X.NotifyInferior
             self._pointer.append((self._clock.moment_ns(event.time), inside))
+        else:
+            self._other(event, self._had)
 
     def _had_pointer(self, t_ns: int) -> bool:
         """Whether the pointer was in the window, within the millisecond to which the server dates."""

@@ -5,6 +5,12 @@ is started beside an armed injector, in a session of its own (so that Ctrl-C and
 waits for the end of its standard input or of the injector's process; then it releases the given keys and buttons, and
 ends. It releases them too when nothing has come on standard input for `STILL_S`, and goes on to watch. `q` on standard
 input means that the injector released them itself.
+
+Around each press the injector grabs the server, for a fraction of a millisecond: nothing else is drawn or typed then.
+A process that is stopped in that very moment would freeze the screen; so it tells before (`GRABS`) and after
+(`LETS_GO`), and between the two this process waits no longer than `GRABBED_STILL_S`, then ends the injector's
+connection to the server, whose socket it shares, and the grab with it. A shared socket does not close with the
+injector's process either: at its end, too, this process does that first.
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -25,6 +32,11 @@ BEAT_S = 0.2
 """The injector gives a sign of life about this often."""
 STILL_S = 1.0
 """Without one for so long, its process stands still: stopped, or swapped out."""
+GRABBED_STILL_S = 0.7
+"""While it has grabbed the server."""
+ENDED_S = 0.2
+"""The pipe closes so shortly before its process has ended."""
+GRABS, LETS_GO = b"g", b"u"
 
 
 def release(connection: display.Display, codes: Iterable[int], buttons: Iterable[int]) -> None:
@@ -38,11 +50,20 @@ def release(connection: display.Display, codes: Iterable[int], buttons: Iterable
     connection.sync()
 
 
-def start(codes: Iterable[int], buttons: Iterable[int]) -> subprocess.Popen:
-    """Starts the watchdog of this process and waits until it watches. `UserError` when it does not start."""
+def start(codes: Iterable[int], buttons: Iterable[int], line: int) -> subprocess.Popen:
+    """Starts the watchdog of this process and waits until it watches. `line`: the socket of the injector's connection
+    to the server. `UserError` when it does not start."""
     lists = (",".join(map(str, codes)), ",".join(map(str, buttons)))
     process = subprocess.Popen(
-        [sys.executable, "-P", __file__, str(os.getpid()), *lists],  # as a file: the package's imports take longer
+        [
+            sys.executable,
+            "-P",
+            __file__,
+            str(os.getpid()),
+            *lists,
+            str(line),
+        ],  # as a file: the package's imports take longer
+        pass_fds=[line],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -58,10 +79,10 @@ def start(codes: Iterable[int], buttons: Iterable[int]) -> subprocess.Popen:
     return process
 
 
-def beat(process: subprocess.Popen) -> None:
-    """The sign of life."""
+def beat(process: subprocess.Popen, sign: bytes = b".") -> None:
+    """The sign of life; also `GRABS` and `LETS_GO`."""
     try:
-        os.write(process.stdin.fileno(), b".")
+        os.write(process.stdin.fileno(), sign)
     except OSError:
         pass  # it was killed, which the injector finds out before it next presses anything, or stands still
 
@@ -78,7 +99,7 @@ def stop(process: subprocess.Popen, *, released: bool) -> None:
     process.stdout.close()
 
 
-def _watch(parent: int, codes: list[int], buttons: list[int]) -> None:
+def _watch(parent: int, codes: list[int], buttons: list[int], line: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = display.Display()
     watched: list[int] = [sys.stdin.fileno()]
@@ -92,18 +113,22 @@ def _watch(parent: int, codes: list[int], buttons: list[int]) -> None:
     sys.stdout.buffer.write(READY)
     sys.stdout.flush()
     try:
-        if not _until_the_end(watched, lambda: release(connection, codes, buttons)):
+        if not _until_the_end(watched, lambda: release(connection, codes, buttons), lambda: _cut(line)):
+            _cut(line)  # it may have ended in the middle of a press
             release(connection, codes, buttons)
+            if not watched or (len(watched) > 1 and select.select(watched[1:], [], [], ENDED_S)[0]):
+                print("combatvla: the program that pressed the keys was killed: every key was let go", file=sys.stderr)
     except (error.ConnectionClosedError, OSError):
         pass  # the display went first, and the keys with it
 
 
-def _until_the_end(watched: list[int], let_go: Callable[[], None]) -> bool:
-    """Waits for the end of the first of `watched` or of any other; calls `let_go` once for each standstill. Whether
-    the injector has released everything itself."""
-    alive = True
+def _until_the_end(watched: list[int], let_go: Callable[[], None], cut: Callable[[], None]) -> bool:
+    """Waits for the end of the first of `watched` or of any other; calls `let_go` once for each standstill, and `cut`
+    before it when the server was grabbed. Whether the injector has released everything itself."""
+    alive, grabbed = True, False
     while watched:
-        ready = select.select(watched, [], [], STILL_S if alive else None)[0]
+        patience = (GRABBED_STILL_S if grabbed else STILL_S) if alive else None
+        ready = select.select(watched, [], [], patience)[0]
         said = os.read(watched[0], 4096) if watched[0] in ready else b""
         if b"q" in said:
             return True
@@ -111,8 +136,21 @@ def _until_the_end(watched: list[int], let_go: Callable[[], None]) -> bool:
             break
         alive = bool(ready)
         if not alive:
+            if grabbed:
+                cut()
+                grabbed = False
             let_go()
+        elif GRABS in said or LETS_GO in said:
+            grabbed = said.rfind(GRABS) > said.rfind(LETS_GO)
     return False
+
+
+def _cut(line: socket.socket) -> None:
+    """Ends the connection for all who share it: the server lets go of its grab."""
+    try:
+        line.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is closed
 
 
 def _numbers(text: str) -> list[int]:
@@ -120,4 +158,4 @@ def _numbers(text: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    _watch(int(sys.argv[1]), _numbers(sys.argv[2]), _numbers(sys.argv[3]))
+    _watch(int(sys.argv[1]), _numbers(sys.argv[2]), _numbers(sys.argv[3]), socket.socket(fileno=int(sys.argv[4])))

@@ -1,6 +1,7 @@
 """Windows: windows through user32 and dwmapi.
 
-Written by Microsoft's documentation of these calls and not tried: there was no such machine. Injection is for X11 only.
+Written by Microsoft's documentation of these calls and not tried: there was no such machine. `windows_input.py` presses
+the keys.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from combatvla.desktop.portable import PortableDesktop, Shown
 DWMWA_EXTENDED_FRAME_BOUNDS, DWMWA_CLOAKED = 9, 14
 PER_MONITOR_DPI_AWARE = 2
 PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
-NOTE = "recording on Windows is written but was never tried; the mouse's own motion (mouse look) is not recorded there"
+NOTE = (
+    "recording and playing on Windows are written but were never tried; the mouse's own motion (mouse look) is not "
+    "recorded there, and a game in exclusive full screen stays black: play in a window, or borderless"
+)
 
 
 class User32:

@@ -19,7 +19,7 @@ from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
 
 BUTTONS = {"mouse_left": 1, "mouse_middle": 2, "mouse_right": 3}
-_KEYSYMS = {
+KEYSYMS = {
     "shift": "Shift_L",
     "ctrl": "Control_L",
     "alt": "Alt_L",
@@ -68,7 +68,7 @@ def gone_as_user_error(title: str) -> Iterator[None]:
 
 def key_code(connection: display.Display, key: str) -> int:
     """The key code of a profile's key on the present keyboard layout. `UserError` when no plain key gives it."""
-    keysym = XK.string_to_keysym(_KEYSYMS.get(key, key.lower())) or ord(key.lower()[0])
+    keysym = XK.string_to_keysym(KEYSYMS.get(key, key.lower())) or ord(key.lower()[0])
     codes = [code for code, index in connection.keysym_to_keycodes(keysym) if index == 0]
     if not codes:
         raise UserError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from combatvla.vision import MERGE, PATCH, FrameSpec
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
+    from transformers import PreTrainedTokenizerBase, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 IMAGE_MEAN = np.array([0.48145466, 0.4578275, 0.40821073], dtype=np.float32)
 IMAGE_STD = np.array([0.26862954, 0.26130258, 0.27577711], dtype=np.float32)
@@ -34,7 +34,7 @@ def build_model(
 ) -> Qwen2_5_VLForConditionalGeneration:
     """A freshly initialised model (fp32) of a preset for this tokenizer. `UserError` for an unknown preset."""
     import torch
-    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+    from transformers import Qwen2_5_VLForConditionalGeneration
 
     if preset not in PRESETS:
         raise UserError(f"unknown preset {preset!r}: expected one of {', '.join(PRESETS)}")
@@ -42,39 +42,17 @@ def build_model(
     half = text["h"] // text["heads"] // 2
     time = half // 6
     height = (half - time) // 2
-    rope = {"rope_type": "default", "type": "mrope", "mrope_section": [time, height, half - time - height]}
     ids = {t: tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|im_end|>")}
-    config = Qwen2_5_VLConfig(
-        text_config=dict(
-            vocab_size=-(-len(tokenizer) // 64) * 64,
-            hidden_size=text["h"],
-            intermediate_size=text["mlp"],
-            num_hidden_layers=text["n"],
-            num_attention_heads=text["heads"],
-            num_key_value_heads=text["kv"],
-            max_position_embeddings=4096,
-            rms_norm_eps=1e-6,
-            rope_parameters=rope | {"rope_theta": ROPE_THETA},
-            bos_token_id=ids["<|endoftext|>"],
-            eos_token_id=ids["<|im_end|>"],
-            pad_token_id=ids["<|endoftext|>"],
-            tie_word_embeddings=True,
-        ),
-        vision_config=dict(
-            depth=vision["n"],
-            hidden_size=vision["h"],
-            intermediate_size=vision["mlp"],
-            num_heads=vision["heads"],
-            out_hidden_size=text["h"],
-            # One window holds a whole tiny frame: every layer sees all of it.
-            window_size=448,
-            fullatt_block_indexes=list(range(vision["n"])),
-        ),
-        image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
-        video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
-        vision_start_token_id=tokenizer.convert_tokens_to_ids("<|vision_start|>"),
-        vision_end_token_id=tokenizer.convert_tokens_to_ids("<|vision_end|>"),
-        tie_word_embeddings=True,
+    config = make_config(
+        tokenizer,
+        text | dict(vocab=-(-len(tokenizer) // 64) * 64, rope=[time, height, half - time - height], theta=ROPE_THETA),
+        # One window holds a whole tiny frame: every layer sees all of it.
+        vision | dict(window=448, full=list(range(vision["n"]))),
+        max_position_embeddings=4096,
+        rms_norm_eps=1e-6,
+        bos_token_id=ids["<|endoftext|>"],
+        eos_token_id=ids["<|im_end|>"],
+        pad_token_id=ids["<|endoftext|>"],
     )
     torch.manual_seed(seed)
     model = Qwen2_5_VLForConditionalGeneration(config)
@@ -82,6 +60,50 @@ def build_model(
     model.generation_config.eos_token_id = ids["<|im_end|>"]
     model.generation_config.pad_token_id = ids["<|endoftext|>"]
     return model
+
+
+def make_config(
+    tokenizer: PreTrainedTokenizerBase, text: dict[str, Any], vision: dict[str, Any], **more: Any
+) -> Qwen2_5_VLConfig:
+    """The configuration of a shape. Of both towers `h`, `mlp`, `n` and `heads` (width, MLP width, layers, heads); of
+    `text` also `kv`, `vocab`, `rope` (M-RoPE's three sections) and `theta`; of `vision` also `window` (pixels) and
+    `full` (layers that see the whole frame). `more` are further words of the text's configuration."""
+    from transformers import Qwen2_5_VLConfig
+
+    rope = {"rope_type": "default", "type": "mrope", "mrope_section": text["rope"], "rope_theta": text["theta"]}
+    special = {
+        f"{name}_token_id": tokenizer.convert_tokens_to_ids(f"<|{token}|>")
+        for name, token in (
+            ("image", "image_pad"),
+            ("video", "video_pad"),
+            ("vision_start", "vision_start"),
+            ("vision_end", "vision_end"),
+        )
+    }
+    return Qwen2_5_VLConfig(
+        text_config=dict(
+            vocab_size=text["vocab"],
+            hidden_size=text["h"],
+            intermediate_size=text["mlp"],
+            num_hidden_layers=text["n"],
+            num_attention_heads=text["heads"],
+            num_key_value_heads=text["kv"],
+            rope_parameters=rope,
+            tie_word_embeddings=True,
+            **more,
+        ),
+        vision_config=dict(
+            depth=vision["n"],
+            hidden_size=vision["h"],
+            intermediate_size=vision["mlp"],
+            num_heads=vision["heads"],
+            out_hidden_size=text["h"],
+            window_size=vision["window"],
+            fullatt_block_indexes=vision["full"],
+        ),
+        tie_word_embeddings=True,
+        **special,
+    )
 
 
 def _init_for_small_widths(model: Qwen2_5_VLForConditionalGeneration) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from combatvla.actions import CAMERA_ACTIONS, Action
 from combatvla.errors import UserError
 from combatvla.policy.build import IMAGE_MEAN, IMAGE_STD
 from combatvla.vision import MERGE, PATCH, FrameSpec
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 INFO_FILE = "combatvla.json"
 FORMAT_VERSION = 1
+SHIPPED = {"tiny": "runs/tiny.sh", "flare": "runs/flare.sh"}
+"""The checkpoints that ship with the package, and their recipes: `tiny` fights in the Arena, `flare` in Flare."""
 
 
 class PolicyInfo(BaseModel):
@@ -36,6 +39,8 @@ class PolicyInfo(BaseModel):
     """Time between the frames of a decision."""
     dialect: Literal["compact", "json"] = "compact"
     order: Literal["action_first", "thought_first"] = "action_first"
+    camera: tuple[Action, ...] = ()
+    """The actions for the camera (`CAMERA_ACTIONS`) that it was trained to say."""
     prompt: str
     """The user's text after the frames."""
     system: str | None = None
@@ -46,6 +51,13 @@ class PolicyInfo(BaseModel):
         if version != FORMAT_VERSION:
             raise ValueError(f"version {version}, this program reads {FORMAT_VERSION}")
         return version
+
+    @field_validator("camera")
+    @classmethod
+    def _of_the_camera(cls, camera: tuple[Action, ...]) -> tuple[Action, ...]:
+        if wrong := [a for a in camera if a not in CAMERA_ACTIONS]:
+            raise ValueError(f"camera: expected actions of {', '.join(CAMERA_ACTIONS)}, got {wrong[0]}")
+        return camera
 
     @property
     def spec(self) -> FrameSpec:
@@ -108,25 +120,24 @@ def save_checkpoint(
 
 
 def policy_folder(name_or_path: str | Path) -> Path:
-    """The folder itself, or that of `tiny`, which ships with the package. `UserError` when it did not."""
-    if str(name_or_path) != "tiny":
+    """The folder itself, or that of a shipped checkpoint (`SHIPPED`). `UserError` when that is not there."""
+    name = str(name_or_path)
+    if name not in SHIPPED:
         return Path(name_or_path)
-    folder = Path(str(resources.files("combatvla") / "checkpoints" / "tiny"))
+    folder = Path(str(resources.files("combatvla") / "checkpoints" / name))
     if not (folder / "config.json").is_file():
-        raise UserError(f"the tiny checkpoint is missing from {folder}: make it with runs/tiny.sh, or name a folder")
+        raise UserError(f"the checkpoint {name} is not in {folder}: make it with {SHIPPED[name]}, or name another")
     return folder
 
 
 def read_info(folder: str | Path) -> PolicyInfo:
     """`combatvla.json` of a policy's folder. `UserError` when the folder is missing or not one of ours."""
     folder = Path(folder)
+    hint = f"expected the folder that `combatvla train sft` writes, or the name {' or '.join(SHIPPED)}"
     if not folder.is_dir():
-        raise UserError(
-            f"no checkpoint at {folder}: expected the folder that `combatvla train sft` writes, or the name tiny"
-        )
+        raise UserError(f"no checkpoint at {folder}: {hint}")
     path = folder / INFO_FILE
     if not path.is_file():
-        hint = "expected the folder that `combatvla train sft` writes, or the name tiny"
         if (folder / "config.json").is_file():
             hint = f"make one of it with `combatvla train sft --init {folder}`"
         raise UserError(f"{folder} is not a CombatVLA checkpoint: it has no {INFO_FILE}; {hint}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from combatvla.actions import DURATIONS_MS, MAX_STEPS, TAP_MS, WAIT_PLAN, Action, Plan, Step
-from combatvla.aot import ACTION_TOKENS, AOT_TOKENS, DURATION_TOKENS, THEN, TRUNC, Order
+from combatvla.actions import DURATIONS_MS, MAX_STEPS, OPPOSITES, TAP_MS, WAIT_PLAN, Action, Plan, Step
+from combatvla.aot import ACTION_TOKENS, AOT_TOKENS, CAMERA_TOKENS, DURATION_TOKENS, THEN, TRUNC, Order
 from combatvla.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 64
 """Longest decision, and longest explanation, in tokens."""
-_ACTIONS = tuple(Action)
-_OPPOSITE = {
-    Action.MOVE_FORWARD: Action.MOVE_BACK,
-    Action.MOVE_BACK: Action.MOVE_FORWARD,
-    Action.MOVE_LEFT: Action.MOVE_RIGHT,
-    Action.MOVE_RIGHT: Action.MOVE_LEFT,
-}
+_OPPOSITE = {a: b for pair in OPPOSITES for a in pair for b in pair - {a}}
 
 
 class Choices(NamedTuple):
@@ -33,17 +27,25 @@ class Choices(NamedTuple):
 
 
 class Grammar:
-    """Which tokens may follow those generated so far. `UserError` when the tokenizer lacks an AoT token."""
+    """Which tokens may follow those generated so far; of the actions for the camera those in `camera`. `UserError` when
+    the tokenizer lacks an AoT token."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, vocabulary: int, order: Order = "action_first"):
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        vocabulary: int,
+        order: Order = "action_first",
+        camera: Collection[Action] = (),
+    ):
         self.order = order
-        ids = {t: tokenizer.convert_tokens_to_ids(t) for t in AOT_TOKENS}
+        tokens = (*AOT_TOKENS, *(token for a, token in CAMERA_TOKENS.items() if a in camera))
+        ids = {t: tokenizer.convert_tokens_to_ids(t) for t in tokens}
         if missing := [t for t, i in ids.items() if i is None or i == tokenizer.unk_token_id]:
             raise UserError(
                 f"the checkpoint's tokenizer has no token {missing[0]}: expected one that combatvla trained"
             )
         self.trunc, self.then, self.end = ids[TRUNC], ids[THEN], tokenizer.eos_token_id
-        self.action_of = {ids[t]: a for t, a in zip(ACTION_TOKENS, _ACTIONS, strict=True)}
+        self.action_of = {i: Action(t[1:-1]) for t, i in ids.items() if t in (*ACTION_TOKENS, *CAMERA_TOKENS.values())}
         self.id_of = {a: i for i, a in self.action_of.items()}
         self.durations = [ids[t] for t in DURATION_TOKENS]
         special = {*ids.values(), *tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
@@ -66,7 +68,7 @@ class Grammar:
         first = next((k for k, t in enumerate(generated) if t in self.action_of), None)
         if first is not None:
             return self._steps(generated[first:], self.end)
-        begin = [self.id_of[a] for a in _ACTIONS]
+        begin = list(self.action_of)
         extra = [self.then] if generated and generated[-1] != self.then else []
         return self._cached(("words", *begin, *extra), lambda: [*self.words, *begin, *extra])
 
@@ -96,10 +98,11 @@ class Grammar:
         if generated and generated[-1] in self.durations:
             return self._cached(("after", steps < MAX_STEPS), lambda: [self.then] * (steps < MAX_STEPS) + [stop])
         if not held:
-            return self._cached("first", lambda: [self.id_of[a] for a in _ACTIONS])
+            return self._cached("first", lambda: list(self.action_of))
 
         def more() -> list[int]:
-            later = [] if Action.WAIT in held else _ACTIONS[_ACTIONS.index(held[-1]) + 1 : -1]
+            joined = [a for a in self.id_of if a is not Action.WAIT]  # in the order in which they are written
+            later = [] if Action.WAIT in held else joined[joined.index(held[-1]) + 1 :]
             return [*(self.id_of[a] for a in later if _OPPOSITE.get(a) not in held), *self.durations]
 
         return self._cached(("held", *held), more)

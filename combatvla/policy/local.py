@@ -4,8 +4,9 @@
     decision = policy.decide([Frame(pixels, time.monotonic_ns())])
     decision.plan, decision.timings_ms, policy.explain_last()
 
-A decision costs one pass over the frames that were not seen before, one over what was not read ahead of the prompt, and
-a step for each further token that the model has to choose, up to `<TRUNC>`: what the grammar forces is not computed.
+A decision costs one pass over the frames that were not seen before, one over what was not read ahead of the prompt
+together with a draft of what may be said, and a step for each token that the draft did not foresee, up to `<TRUNC>`:
+what the grammar forces is not computed.
 The explanation comes after it, from the same keys and values, and is made only when asked for.
 """
 
@@ -23,7 +24,8 @@ from combatvla.aot import THEN, ParseCounts, decode_or_wait
 from combatvla.errors import UserError
 from combatvla.policy.base import Decision, Frame, last_frames
 from combatvla.policy.checkpoint import PolicyInfo, load_checkpoint, policy_folder
-from combatvla.policy.engine import Engine
+from combatvla.policy.draft import Draft
+from combatvla.policy.engine import NODES, Engine
 from combatvla.policy.grammar import MAX_TOKENS, Grammar
 from combatvla.policy.net import Net
 from combatvla.policy.ops import fastest
@@ -32,7 +34,7 @@ from combatvla.policy.tokenizer import prefix_ids, question
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
 
-_KEPT_FRAMES = 8
+_KEPT_FRAMES = 64
 
 
 def load_policy(name_or_path: str | Path, *, device: str | None = None, **options: Any) -> LocalPolicy:
@@ -73,7 +75,7 @@ class LocalPolicy:
         self.frames_per_decision, self.frame_gap_ms = frames or self.info.frames_per_decision, self.info.frame_gap_ms
         self.spec, self.explain = self.info.spec, explain
         self.counts = ParseCounts()
-        self.grammar = Grammar(self.tokenizer, self.model.config.text_config.vocab_size, self.info.order)
+        self.grammar = Grammar(self.tokenizer, self.model.config.text_config.vocab_size, info.order, info.camera)
         self.prompt = prefix_ids(self.tokenizer, self.info.system, self.spec.tokens, self.frames_per_decision)
         self.prompt += self.tokenizer(question(self.info.prompt)).input_ids
         with torch.inference_mode():
@@ -88,10 +90,10 @@ class LocalPolicy:
         """Forgets the frames and the last decision; decoding is greedy, so there is no seed to set."""
         self._seen: list[tuple[Frame, torch.Tensor]] = []
         self._window: list[torch.Tensor] = []
+        self._draft, self._tree = Draft(NODES), None
         self._said: list[int] = []
-        self._unread = 0
-        """So many of the last tokens said are not in the engine's cache yet."""
-        self._ends: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._finished = 0
+        self._expect()
 
     @property
     def said(self) -> list[int]:
@@ -109,18 +111,22 @@ class LocalPolicy:
         """
         clock = [time.perf_counter()]
         frames = last_frames(frames, self.frames_per_decision)
-        self._said, self._unread = [], 0
+        self._expect()
         new = self._unseen(frames)
         prepared = [self.spec.prepare(frame.pixels) for frame in new]
         clock.append(time.perf_counter())
         if new:
             features = self.engine.see(torch.from_numpy(np.stack(prepared)))
-            self._seen = (self._seen + list(zip(new, features, strict=True)))[-_KEPT_FRAMES - len(frames) :]
+            self._seen += zip(new, features, strict=True)
         self._window = [self._features(frame) for frame in frames]
+        # Later windows reach back no further than this one.
+        self._seen = [(f, x) for f, x in self._seen if f.t_ns >= frames[0].t_ns][-_KEPT_FRAMES:]
         clock.append(time.perf_counter())
         self._ends = self.engine.read(self._window)
         clock.append(time.perf_counter())
+        self._row, self._left, self._read = 0, None, 0
         finished = self._generate(deadline_ns)
+        self._finished = len(self._said) if finished else 0
         clock.append(time.perf_counter())
 
         text = self.tokenizer.decode(self._said)
@@ -149,9 +155,11 @@ class LocalPolicy:
         start = self._said.index(self.grammar.trunc) + 1
         if len(self._said) > start:  # it was asked before
             del self._said[start:]
-            self.engine.at, self._unread, self._ends = self._explains_at
+            self._read = self._explains_at
+            self.engine.back_to(self._read)
         else:
-            self._explains_at = self.engine.at, self._unread, self._ends
+            self._settle()
+            self._explains_at = self._read
         for _ in range(MAX_TOKENS):
             if not self._say() or self._said[-1] == self.grammar.end:
                 break
@@ -166,7 +174,18 @@ class LocalPolicy:
         it then has only its newest frame to read. The last decision can be explained no more."""
         if self._window:
             self.engine.read_ahead(self._window[1:])
-            self._said, self._unread = [], 0
+            self._expect()
+
+    @torch.inference_mode()
+    def _expect(self) -> None:
+        """Forgets what was said, but for what may be said again."""
+        if self._finished:
+            self._draft.heard(self._said[: self._finished])
+        self._said, self._finished = [], 0
+        tree = self._draft.tree()
+        if self._tree is None or tree.parents != self._tree.parents or tree.tokens != self._tree.tokens:
+            self._tree = tree
+            self.engine.expect(tree)
 
     def _unseen(self, frames: Sequence[Frame]) -> list[Frame]:
         """The different frames among `frames` that have no features yet."""
@@ -197,13 +216,32 @@ class LocalPolicy:
         if not len(allowed):
             return False
         if len(allowed) > 1:
-            if self._unread:
-                self._ends = self.engine.step(self._said[-self._unread :])
-                self._unread = 0
-            hidden, scores = self._ends
+            hidden, scores = self._ends_now()
             if places is None:
-                places, scores = allowed, self.engine.net.logits(hidden)[0]
+                places, scores = allowed, self.engine.net.logits(hidden)
             allowed = allowed[scores.cpu()[places].argmax()]
-        self._said.append(int(allowed))
-        self._unread += 1
+        token = int(allowed)
+        if self._row is not None:
+            before, self._row = self._row, self._tree.follow(self._row, token)
+            if self._row is None:
+                self._left = before
+        self._said.append(token)
         return True
+
+    def _ends_now(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The hidden state `[D]` and the scores `[n]` after what was said."""
+        row = self._row
+        if row is None:
+            self._settle()
+            if self._read < len(self._said):
+                self._ends = self.engine.step(self._said[self._read :])
+                self._read = len(self._said)
+            row = 0
+        return self._ends[0][row], self._ends[1][row]
+
+    def _settle(self) -> None:
+        """Once what is said has left the draft: keeps the nodes it went through, so that steps can go on from there."""
+        if self._left is not None:
+            path = self._tree.path(self._left - 1)
+            self.engine.keep(path)
+            self._left, self._read = None, len(path)

@@ -7,6 +7,7 @@ a batch have one grid. The results are the same; tests/core/test_net.py holds bo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -54,6 +55,11 @@ class Cache:
         keys.index_copy_(2, at, k)
         values.index_copy_(2, at, v)
         return keys, values
+
+    def move(self, slots: Sequence[int], to: int) -> None:
+        """Moves what lies in `slots` to those from `to` on."""
+        index = torch.tensor(list(slots), device=self._layers.device)
+        self._layers[..., to : to + len(slots), :] = self._layers[..., index, :]
 
 
 class Net:
@@ -137,9 +143,9 @@ class Net:
         cache: Cache | None = None,
         at: slice | torch.Tensor | None = None,
         *,
-        last: bool = False,
+        last: int | None = None,
     ) -> torch.Tensor:
-        """Last hidden states `[B, T, D]` of embeddings `[B, T, D]`, or `[B, 1, D]` of the `last` token alone. Causal,
+        """Last hidden states `[B, T, D]` of embeddings `[B, T, D]`, or of the `last` so many tokens alone. Causal,
         unless `mask` (bool, `[B, 1, T, T]`) says what may be attended to. With a `cache` (B = 1) these are the tokens
         `at` some slots of it, and attend to all before them too; slots that a tensor names need a mask `[T, slots]`."""
         text = self.model.model.language_model
@@ -156,9 +162,10 @@ class Net:
             q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
             if cache is not None:
                 k, v = cache.put(i, k, v, at)
-            if last and i == len(text.layers) - 1 and t > 1:  # nobody asks what the others come to
-                q, x = q[:, :, -1:], x[:, -1:]
-                mask, causal = None if causal else mask[..., -1:, :], False
+            if last and i == len(text.layers) - 1 and t > last:  # nobody asks what the others come to
+                q, x = q[:, :, -last:], x[:, -last:]
+                assert last == 1 or not causal, "for several the mask must be given"
+                mask, causal = None if mask is None else mask[..., -last:, :], False
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=heads > kv_heads)
             x = self.ops.add(layer.self_attn.o_proj, y.transpose(1, 2).flatten(2), x)
             x = self.ops.mlp(layer.mlp, _norm(x, layer.post_attention_layernorm), x)

@@ -19,7 +19,7 @@ from typing import Any
 
 import cv2
 
-from combatvla.actions import DURATIONS_MS, MAX_STEPS, WAIT_PLAN
+from combatvla.actions import DURATIONS_MS, LOOKS, MAX_STEPS, WAIT_PLAN, Action
 from combatvla.aot import JSON_KEYS, MAX_CHARS, TRUNC, AoT, AoTError, ParseCounts, decode, decode_or_wait
 from combatvla.chat import AskFailed, Client, NobodyThere, checked_url, key_from, retry_after, text_of
 from combatvla.errors import UserError
@@ -105,7 +105,14 @@ It holds one to {MAX_STEPS} actions, carried out one after the other. An action 
 {{"type":"mouse","action":"press"}} (light attack), {{"type":"mouse","action":"hold","duration":D}} (heavy attack),
 {{"type":"wait","duration":D}}
 K is one of {keys}. D is one of {", ".join(f"{ms / 1000:g}" for ms in DURATIONS_MS)} (seconds)."""
-    return PolicyInfo(width=1008, height=560, frames_per_decision=3, dialect="json", prompt=prompt)
+    camera = (*(LOOKS if profile.look else ()), *profile.keys.keys() & {Action.LOCK_ON})
+    if profile.look:
+        prompt += """
+To turn the camera: {"type":"mouse","action":"move","direction":"left","duration":D}; also "right", "up" and "down"."""
+    if Action.LOCK_ON in camera:
+        prompt += """
+To lock the camera on to the enemy: {"type":"mouse","action":"press","button":"middle"}."""
+    return PolicyInfo(width=1008, height=560, frames_per_decision=3, dialect="json", camera=camera, prompt=prompt)
 
 
 class OpenAIPolicy:
@@ -253,11 +260,12 @@ def _extras(info: PolicyInfo) -> list[dict[str, Any]]:
     if first:
         short["stop"] = [TRUNC]
     if info.dialect == "compact":
-        regex = steps_regex() + TRUNC if first else f"(?:{THOUGHT})?{steps_regex()}"
+        steps = steps_regex(info.camera)
+        regex = steps + TRUNC if first else f"(?:{THOUGHT})?{steps}"
         return [short | {"structured_outputs": {"regex": regex}}, short, {}]
     if not first:  # the thought is JSON as well: two objects are no JSON
         return [short, {}]
-    schema = {"name": "plan", "schema": actions_schema()}
+    schema = {"name": "plan", "schema": actions_schema(info.camera)}
     return [short | {"response_format": {"type": "json_schema", "json_schema": schema}}, short, {}]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from combatvla.aot import AOT_TOKENS
+from combatvla.actions import Action
+from combatvla.aot import AOT_TOKENS, CAMERA_TOKENS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Qwen2Tokenizer
@@ -50,8 +51,9 @@ BASE_CORPUS = (
 )
 
 
-def train_tokenizer(corpus: Iterable[str], vocab_size: int = 1024) -> Qwen2Tokenizer:
-    """A tokenizer whose merges come from `corpus`; at most `vocab_size` tokens, the special and AoT ones included."""
+def train_tokenizer(corpus: Iterable[str], vocab_size: int = 1024, camera: Collection[Action] = ()) -> Qwen2Tokenizer:
+    """A tokenizer whose merges come from `corpus`; at most `vocab_size` tokens, the special and AoT ones included, and
+    those of the `camera` actions."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, trainers
     from transformers import Qwen2Tokenizer
     from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
@@ -64,7 +66,7 @@ def train_tokenizer(corpus: Iterable[str], vocab_size: int = 1024) -> Qwen2Token
         ]
     )
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - len(SPECIAL_TOKENS) - len(AOT_TOKENS),
+        vocab_size=vocab_size - len(SPECIAL_TOKENS) - len(AOT_TOKENS) - len(camera),
         min_frequency=1,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
@@ -73,19 +75,20 @@ def train_tokenizer(corpus: Iterable[str], vocab_size: int = 1024) -> Qwen2Token
     state = json.loads(bpe.to_str())["model"]
     tokenizer = Qwen2Tokenizer(vocab=state["vocab"], merges=[tuple(m) for m in state["merges"]])
     tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS])
-    add_aot_tokens(tokenizer)
+    add_aot_tokens(tokenizer, camera)
     tokenizer.eos_token = "<|im_end|>"
     tokenizer.pad_token = "<|endoftext|>"
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
 
 
-def add_aot_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Gives `tokenizer` the AoT tokens that it lacks (a published Qwen's lacks all). They are not "special":
-    `decode(skip_special_tokens=True)` keeps them."""
+def add_aot_tokens(tokenizer: PreTrainedTokenizerBase, camera: Collection[Action] = ()) -> None:
+    """Gives `tokenizer` the AoT tokens that it lacks (a published Qwen's lacks all), those of the `camera` actions
+    included. They are not "special": `decode(skip_special_tokens=True)` keeps them."""
     from tokenizers import AddedToken
 
-    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in AOT_TOKENS])
+    tokens = (*AOT_TOKENS, *(token for a, token in CAMERA_TOKENS.items() if a in camera))
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in tokens])
 
 
 def prefix_ids(tokenizer: Any, system: str | None, image_tokens: int, frames: int) -> list[int]:

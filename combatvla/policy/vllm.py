@@ -87,14 +87,15 @@ class VllmPolicy:
         self.counts = ParseCounts()
         self.tokenizer = llm.get_tokenizer()
         vocabulary = llm.model_config.get_vocab_size()
-        self.grammar = Grammar(self.tokenizer, vocabulary, info.order)
+        self.grammar = Grammar(self.tokenizer, vocabulary, info.order, info.camera)
         # One image token a frame: vLLM puts in as many as the picture has.
         self.prompt = prefix_ids(self.tokenizer, info.system, 1, self.frames_per_decision)
         self.prompt += self.tokenizer(question(info.prompt)).input_ids
+        steps = steps_regex(info.camera)
         if info.order == "action_first":
-            self._decides = self._params(steps_regex(), self.grammar.trunc, self.grammar.aot)
+            self._decides = self._params(steps, self.grammar.trunc, self.grammar.aot)
         else:
-            self._decides = self._params(f"(?:{THOUGHT})?{steps_regex()}", self.grammar.end, self._not_spelt_out())
+            self._decides = self._params(f"(?:{THOUGHT})?{steps}", self.grammar.end, self._not_spelt_out())
         self._number = 0
         self.reset()
         blank = Frame(np.zeros((self.spec.height, self.spec.width, 3), np.uint8), 0)

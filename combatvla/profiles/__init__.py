@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from combatvla.actions import HELD_ACTIONS, Action
+from combatvla.actions import HELD_ACTIONS, LOOKS, Action
 from combatvla.errors import UserError, reason
 
 MOUSE_BUTTONS = ("mouse_left", "mouse_right", "mouse_middle")
@@ -112,6 +112,14 @@ HUD_KINDS = {
 """The names that mean something to `combatvla/Window-v0`, and their kinds. Other names are read and reported."""
 
 
+class Look(BaseModel):
+    """The camera follows the mouse."""
+
+    model_config = ConfigDict(extra="forbid")
+    speed: float = Field(gt=0, le=20_000)
+    """Counts of mouse motion a second while a look action is held."""
+
+
 class GameProfile(BaseModel):
     """How one game is seen and played."""
 
@@ -129,6 +137,11 @@ class GameProfile(BaseModel):
     """The game keeps its picture in this shape, width to height, in the middle of a window of another one."""
     keys: dict[Action, Key]
     """Action to key."""
+    press: tuple[Action, ...] = ()
+    """The actions that act when their key goes down: each further step, and each further decision, that names one
+    presses it anew. By default none: holding repeats."""
+    look: Look | None = None
+    """How the camera is turned; without it the look actions do nothing."""
     restart: Key | None = None
     """The key that begins the next fight when one is over."""
     hud: dict[str, HudEntry] = {}
@@ -140,6 +153,8 @@ class GameProfile(BaseModel):
     def _one_key_each(cls, keys: dict[Action, str]) -> dict[Action, str]:
         if Action.WAIT in keys:
             raise ValueError("wait holds no key; leave it out")
+        if looks := [a for a in keys if a in LOOKS]:
+            raise ValueError(f"{looks[0]} is mouse motion and has no key: give its speed, look: {{speed: 1200}}")
         if len(set(keys.values())) != len(keys):
             raise ValueError("two actions share one key; a recording could not be read back")
         return keys
@@ -158,6 +173,12 @@ class GameProfile(BaseModel):
                 raise ValueError(f"{name} is a {kind}, got a {entry.kind}")
         return hud
 
+    @model_validator(mode="after")
+    def _presses_have_keys(self) -> GameProfile:
+        if keyless := [a for a in self.press if a not in self.keys]:
+            raise ValueError(f"press: {keyless[0]} has no key; name actions that stand in keys")
+        return self
+
     def fits(self, title: str, programs: Iterable[str] = ()) -> bool:
         """Whether a window of this title, whose program has these names, is the game's; case matters in the title."""
         return title.startswith(self.title) and (
@@ -171,7 +192,7 @@ class GameProfile(BaseModel):
     @property
     def actions(self) -> tuple[Action, ...]:
         """The actions this game has a key for, in vocabulary order."""
-        return tuple(a for a in HELD_ACTIONS if a in self.keys)
+        return tuple(a for a in (*HELD_ACTIONS, Action.LOCK_ON) if a in self.keys)
 
 
 def profile_names() -> list[str]:

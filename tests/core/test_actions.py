@@ -11,6 +11,7 @@ from combatvla.actions import (
     DURATIONS_MS,
     HELD_ACTIONS,
     MAX_STEPS,
+    PLAN_LENGTH,
     WAIT_PLAN,
     Action,
     Plan,
@@ -46,6 +47,15 @@ def test_an_array_says_what_the_plan_says():
     assert Plan.from_array(both) == Plan.of(A.WAIT, ms=DURATIONS_MS[0]), "opposite keys cancel out"
 
 
+def test_the_camera_has_no_place_in_an_array():
+    assert len(HELD_ACTIONS) == 11 and PLAN_LENGTH == 36, "spaces, checkpoints and fights depend on it"
+    plan = Plan((Step.of(A.LOOK_LEFT, A.DODGE, ms=200), Step.of(A.LOCK_ON, ms=50)))
+    with pytest.raises(ValueError, match="look_left has no place in a plan array"):
+        plan.to_array()
+    assert plan.without_camera() == Plan((Step.of(A.DODGE, ms=200), Step.of(A.WAIT, ms=50)))
+    assert plan.without_camera().to_array().any() and WAIT_PLAN.without_camera() is WAIT_PLAN
+
+
 @pytest.mark.parametrize(
     ("array", "said"),
     [
@@ -66,6 +76,8 @@ def test_arrays_out_of_range_are_refused(array, said):
         ((), 100, "at least one action"),
         ((A.WAIT, A.DODGE), 100, "wait stands alone"),
         ((A.MOVE_LEFT, A.MOVE_RIGHT), 100, "opposite moves"),
+        ((A.LOOK_LEFT, A.LOOK_RIGHT), 100, "opposite looks"),
+        ((A.LOOK_UP, A.LOOK_DOWN, A.DODGE), 100, "opposite looks"),
         ((A.DODGE,), 123, "duration must be one of"),
         (("fly",), 100, "fly"),
     ],

@@ -6,22 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from combatvla.actions import DURATIONS_MS, HELD_ACTIONS, Action, Plan, Step
+from combatvla.actions import CAMERA_ACTIONS, DURATIONS_MS, HELD_ACTIONS, OPPOSITES, Action, Plan, Step
 from combatvla.aot import (
     AOT_TOKENS,
     TRUNC,
     AoT,
     AoTError,
     ParseCounts,
+    camera_in,
     decode,
     decode_or_wait,
     encode,
 )
 
 WAYS = [(d, o) for d in ("compact", "json") for o in ("action_first", "thought_first")]
-OPPOSITES = ({Action.MOVE_FORWARD, Action.MOVE_BACK}, {Action.MOVE_LEFT, Action.MOVE_RIGHT})
 
-held = st.frozensets(st.sampled_from(HELD_ACTIONS), min_size=1).filter(lambda s: not any(p <= s for p in OPPOSITES))
+held = st.frozensets(st.sampled_from((*HELD_ACTIONS, *CAMERA_ACTIONS)), min_size=1).filter(
+    lambda s: not any(p <= s for p in OPPOSITES)
+)
 steps = st.builds(Step, held | st.just(frozenset({Action.WAIT})), st.sampled_from(DURATIONS_MS))
 words = st.text(st.characters(exclude_characters="<>"), min_size=1).map(str.strip).filter(bool)
 
@@ -140,6 +142,12 @@ HOSTILE_JSON = [
     '{"actions":[{"type":"keyboard","action":"press","key":"w","cmd":"rm"}]}',
     '{"actions":[{"type":"mouse","action":"press","with":true}]}',
     '{"actions":[{"type":"wait","duration":0.1,"with":1}]}',
+    '{"actions":[{"type":"mouse","action":"move","duration":0.1}]}',
+    '{"actions":[{"type":"mouse","action":"move","direction":["left"],"duration":0.1}]}',
+    '{"actions":[{"type":"mouse","action":"move","direction":"left"}]}',
+    '{"actions":[{"type":"mouse","action":"move","dx":90,"duration":0.1}]}',
+    '{"actions":[{"type":"mouse","action":"press","button":"left"}]}',
+    '{"actions":[{"type":"mouse","action":"hold","button":"middle"}]}',
     '{"actions":[' + ",".join(['{"type":"wait","duration":0.1}'] * 4) + "]}",
     '{"actions":[{"type":"keyboard","action":"press","key":"w"},{"type":"keyboard","action":"press","key":"s","with":true}]}',
     "__import__('os').system('true')",
@@ -168,6 +176,9 @@ HOSTILE_COMPACT = [
     "<move_forward><move_back><t100><TRUNC>",
     "<dodge> <t100><TRUNC>",
     "<fly><t100><TRUNC>",
+    "<look_left><look_right><t100><TRUNC>",
+    "<lock_on><look_left><t100><TRUNC>",
+    "<look_left><dodge><t100><TRUNC>",
     "<then>".join(["<wait><t100>"] * 4) + "<TRUNC>",
     "<dodge><t100><TRUNC>one<then>two",  # more explanations than steps
     "<dodge><t100><TRUNC>one<TRUNC>",
@@ -204,6 +215,14 @@ def test_wire_forms_are_those_of_the_docs():
         ]
     }
     assert json.loads(explanations) == {"explanations": ["roll away", "punish", "and more"]}
+    turn = AoT(Plan((Step.of("move_forward", "look_left", "lock_on"), Step.of("lock_on", ms=200))))
+    assert encode(turn) == "<move_forward><look_left><lock_on><t100><then><lock_on><t200><TRUNC>"
+    assert json.loads(encode(turn, "json").removesuffix("<TRUNC>"))["actions"] == [
+        {"type": "keyboard", "action": "press", "key": "w"},
+        {"type": "mouse", "action": "move", "direction": "left", "duration": 0.1, "with": True},
+        {"type": "mouse", "action": "press", "button": "middle", "with": True},
+        {"type": "mouse", "action": "hold", "button": "middle", "duration": 0.2},
+    ]
     assert encode(AoT(Plan.of("wait", ms=500)), "json") == '{"actions":[{"type":"wait","duration":0.5}]}<TRUNC>'
 
 
@@ -220,3 +239,8 @@ def test_what_does_not_parse_becomes_wait_and_is_counted():
 def test_bad_explanations_are_refused(explanations):
     with pytest.raises(ValueError):
         AoT(Plan.of("dodge"), explanations)
+
+
+def test_camera_actions_are_found_in_texts():
+    assert camera_in(["system", "<dodge><t100><TRUNC>", "look left"]) == ()
+    assert camera_in(["<lock_on><t100>", "<move_back><look_up><t100>"]) == (Action.LOOK_UP, Action.LOCK_ON)

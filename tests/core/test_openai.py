@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from importlib import resources
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from combatvla import profiles
 from combatvla.actions import WAIT_PLAN, Plan, Step
 from combatvla.aot import AoT, ParseCounts, encode
 from combatvla.errors import UserError
@@ -116,6 +118,23 @@ def test_a_model_that_was_not_trained_for_it_is_told_the_json_dialect(server, pi
     assert "space (dodge)" in text_of(request)
     schema = request["response_format"]["json_schema"]["schema"]
     assert schema["required"] == ["actions"]
+    assert "camera" not in text_of(request) and '"move"' not in json.dumps(schema)
+    policy.close()
+
+
+def test_it_is_told_of_a_camera_where_the_game_has_one(server, pictures, tmp_path):
+    turn = '{"actions":[{"type":"mouse","action":"move","direction":"left","duration":0.2}]}'
+    server.behaves = answers(turn)
+    blade = (resources.files(profiles) / "blade.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    blade = blade.replace("fps: 60", "fps: 60\nlook: {speed: 900}").replace("  heal: f", "  heal: f\n  lock_on: q")
+    path.write_text(blade)
+    policy = make_policy(f"openai:{server.url}#some-model,game={path}")
+    assert policy.decide(frames(pictures)).plan == Plan.of("look_left", ms=200)
+    request = server.requests[-1]
+    assert "turn the camera" in text_of(request) and "lock the camera on" in text_of(request)
+    schema = json.dumps(request["response_format"]["json_schema"]["schema"])
+    assert '"move"' in schema and '"middle"' in schema
     policy.close()
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from combatvla import profiles
 from combatvla.actions import Action
 from combatvla.errors import UserError
-from combatvla.profiles import load_profile, profile_for, profile_names
+from combatvla.profiles import MOUSE_BUTTONS, NAMED_KEYS, GameProfile, load_profile, profile_for, profile_names
 
 ARENA = (resources.files(profiles) / "arena.yaml").read_text(encoding="utf-8")
 
@@ -30,6 +32,18 @@ def test_a_profile_from_a_file(tmp_path):
     assert load_profile(str(path)).keys[Action.DODGE] == "ctrl"
 
 
+def test_a_game_with_a_camera_and_presses(tmp_path):
+    path = tmp_path / "mine.yaml"
+    more = "fps: 60\npress: [light_attack, dodge]\nlook: {speed: 900}"
+    path.write_text(ARENA.replace("fps: 60", more).replace("  heal: r", "  heal: r\n  lock_on: mouse_middle"))
+    profile = load_profile(str(path))
+    assert profile.press == (Action.LIGHT_ATTACK, Action.DODGE) and profile.look.speed == 900
+    assert profile.actions[-1] is Action.LOCK_ON and profile.action_of("mouse_middle") is Action.LOCK_ON
+    for name in ("arena", "blade", "flare"):
+        shipped = load_profile(name)
+        assert shipped.press == () and shipped.look is None, "holding repeats there, and policies were trained so"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -42,6 +56,10 @@ def test_a_profile_from_a_file(tmp_path):
         ("title: CombatVLA Arena", "title: ''", "title: .*at least 1 character"),
         ("fps: 60", "frames: 60", "frames: Extra inputs"),
         ("fps: 60", "program: ['']", "program.0: .*at least 1 character"),
+        ("dodge: space", "look_left: space", "look_left is mouse motion and has no key"),
+        ("fps: 60", "press: [block]", "press: block has no key"),
+        ("fps: 60", "press: [jump]", "press.0"),
+        ("fps: 60", "look: {speed: 0}", "look.speed"),
         ("restart: enter", "restart: return", "restart: .*unknown key 'return'"),
         ("aspect: [16, 9]", "aspect: [16, 0]", "aspect"),
         ("kind: bar", "kind: gauge", "hud.boss_health: .*'bar'"),
@@ -83,6 +101,13 @@ def test_a_program_is_one_name_or_several(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(ARENA + "program: mine.exe\n", encoding="utf-8")
     assert load_profile(str(path)).program == ("mine.exe",)
+
+
+def test_the_page_names_the_fields_that_exist():
+    page = (Path(__file__).parents[2] / "docs" / "profile.md").read_text(encoding="utf-8")
+    table = page.partition("\n| field |")[2].partition("\n\n")[0]
+    named = [word for row in table.splitlines()[2:] for word in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert named == list(GameProfile.model_fields) and all(f"`{key}`" in table for key in NAMED_KEYS + MOUSE_BUTTONS)
 
 
 @pytest.mark.parametrize("name", ["tetris", "/nowhere/mine.yaml"])

@@ -64,6 +64,11 @@ def test_capture_is_the_windows_picture(desktop, arena, probe):
         assert (frame.pixels == BLUE).all()
         buffers = {id(capture.grab().pixels) for _ in range(6)}
         assert len(buffers) == 3, "the ring gives its buffers out in turn"
+        mine = np.zeros((200, 300, 3), np.uint8)
+        assert capture.grab(mine).pixels is mine and (mine == BLUE).all()
+        small = np.zeros((1, 1, 3), np.uint8)
+        fresh = capture.grab(small).pixels
+        assert fresh.shape == (200, 300, 3) and id(fresh) not in buffers and not small.any()
         opened.close()
         with pytest.raises(WindowGone, match="was closed"):
             capture.grab()

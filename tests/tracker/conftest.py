@@ -11,6 +11,7 @@ from Xlib.ext.xtest import fake_input
 
 from combatvla.desktop.x11 import connect
 from tests.helpers import run_command
+from tests.tracker.episodes import write_episode
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,12 @@ def xtest(display):
 
     yield send
     connection.close()
+
+
+@pytest.fixture
+def episode(tmp_path: Path) -> Path:
+    """What the agent left of a fight in which it was cut off (`tests.tracker.episodes`)."""
+    return write_episode(tmp_path / "fight")
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,15 @@ import pytest
 
 from combatvla import cli
 from tests.helpers import until
+from tests.tracker.episodes import FILM_MS, write_episode
 from tests.tracker.lists import at, press, write_lists
 from tests.tracker.numbered import BITS, FIRST, PRESSES, SECOND, write_numbered
 from tracker.rows import ExplanationRow, MarkRow, line
 from tracker.session import Session
+from tracker.view.episode import EpisodeSource
 from tracker.view.page import SessionSource
 from tracker.view.server import ViewServer
+from tracker.view.show import Source
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e '.[dev]'")
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
@@ -129,8 +132,8 @@ def view(chromium) -> Iterator[Callable[..., Page]]:
     """Opens sessions in the browser; fails when the page has said anything on its console."""
     servers: list[ViewServer] = []
 
-    def show(*folders: Path, path: str = "0/") -> Page:
-        servers.append(ViewServer([SessionSource(folder) for folder in folders]))
+    def show(*folders: Path, path: str = "0/", source: type[Source] = SessionSource) -> Page:
+        servers.append(ViewServer([source(folder) for folder in folders]))
         threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.02}).start()
         page = Page(chromium, servers[-1])
         page.open(path)
@@ -432,3 +435,61 @@ def test_several_sessions_and_a_broken_one(view, whole, tmp_path, chromium):
     assert "cannot be read" in page.text("#problems")
     refused = [entry["message"] for entry in chromium.get_log("browser")]
     assert refused and all("show.json" in message or "cannot be read" in message for message in refused)
+
+
+# -- episodes of the agent ---------------------------------------------------------------------------------------------
+
+
+def test_an_episode_is_stepped_through_by_decisions(view, episode):
+    page = view(episode, source=EpisodeSource)
+    assert page.text("#tab-notes").split() == ["Decisions", "5"] and page.text("#tab-events").startswith("Events")
+    assert not page.find("#flag").is_displayed() and not page.find("#tab-flags").is_displayed()
+    assert page.seek(FILM_MS + 1000) == (0, 15) and page.js(DRAW + NUMBER, *FIRST, BITS) == 15
+    seen = []
+    page.seek(0)
+    for _ in range(4):
+        page.type("t")
+        page.drawn()
+        page.settle()
+        seen.append((page.js("return view.player.frame"), page.text("#thought .what"), page.lit()))
+    # A decision belongs to the picture that it saw; the keys of the plan before it are down then.
+    assert [(frame, what) for frame, what, _ in seen] == [
+        *((6, "move left + dodge 100 ms"), (12, "wait 100 ms"), (19, "wait 100 ms"), (42, "heal 100 ms")),
+    ]
+    page.seek(FILM_MS + 470)
+    page.settle()
+    assert page.lit() == {"a", "space"}
+    assert "the <b>slam</b> lands now" in page.text("#thought") and "tokens" in page.text("#thought")
+    bar = page.js("return [...document.querySelectorAll('#thought .stages i')].map((part) => part.title)")
+    assert bar == ["capture 1.0 ms", "wait 0.5 ms", "vision 20.0 ms", "decode 10.0 ms", "act 6.5 ms"]
+
+
+def test_an_episode_tells_who_played_and_what_was_no_plan(view, episode):
+    page = view(episode, source=EpisodeSource)
+    for ms, told in ((1000, ""), (1800, "a person played"), (2300, "another window had the focus"), (2700, "")):
+        page.seek(ms)
+        page.settle()
+        shown = page.find("#span-told")
+        assert told in shown.text if told else not shown.is_displayed()
+    page.seek(1500)
+    page.settle()
+    assert "became a wait" in page.text("#thought")
+    choices = [option.text for option in Select(page.find("#what")).options]
+    assert "decisions (5)" in choices and "no plan (1)" in choices and not any("mark" in c for c in choices)
+    page.find("#help-button").click()
+    assert "decision" in page.text("#help") and "flag" not in page.text("#help")
+
+
+def test_without_a_film_one_goes_from_decision_to_decision(view, tmp_path):
+    page = view(write_episode(tmp_path / "e", film=False), source=EpisodeSource)
+    assert "no picture" in page.text("#problems")
+    page.type("tttt")
+    page.settle()
+    assert page.js("return view.player.t") == 1500 and "became a wait" in page.text("#thought")
+
+
+def test_episodes_are_listed(view, tmp_path):
+    folders = [write_episode(tmp_path / name) for name in ("a", "b")]
+    page = view(*folders, path="", source=EpisodeSource)
+    until(lambda: page.js("return document.querySelectorAll('.card').length") == 2)
+    assert "5 decisions" in page.text(".card") and "flags" not in page.text(".card")

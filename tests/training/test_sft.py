@@ -154,7 +154,7 @@ def test_a_trained_folder_plays(tiny_run, data):
 
 def test_a_published_qwen_is_taught_the_aot_tokens(data, tmp_path, monkeypatch):
     """Its tokenizer has none of them, and its embedding no room for them."""
-    monkeypatch.setattr("combatvla.policy.tokenizer.add_aot_tokens", lambda tokenizer: None)
+    monkeypatch.setattr("combatvla.policy.tokenizer.add_aot_tokens", lambda tokenizer, camera=(): None)
     tokenizer = train_tokenizer(texts(ROWS), 600)
     monkeypatch.undo()
     assert len(tokenizer("<dodge>").input_ids) > 1

@@ -36,6 +36,11 @@ _ALSO = {
     Action.HEAVY_ATTACK: ("attack", "strik", "hit", "punish", "heavy"),
     Action.BLOCK: ("block", "parr", "guard", "deflect"),
     Action.WAIT: ("wait", "hold", "watch", "still"),
+    Action.LOOK_LEFT: ("look", "turn", "camera", "left"),
+    Action.LOOK_RIGHT: ("look", "turn", "camera", "right"),
+    Action.LOOK_UP: ("look", "turn", "camera", "up"),
+    Action.LOOK_DOWN: ("look", "turn", "camera", "down"),
+    Action.LOCK_ON: ("lock", "focus", "target", "camera"),
 }
 """Beginnings of words that tell an action beside its name: enough to see that the sentence is about the right one."""
 

@@ -117,4 +117,6 @@ def _purpose(step: Step, track: HudTrack) -> str:
             return "to get away" if hit or health == LOW else "to find an opening"
         case Action.MOVE_FORWARD | Action.SPRINT:
             return "to reach it"
+        case Action.LOCK_ON | Action.LOOK_LEFT | Action.LOOK_RIGHT | Action.LOOK_UP | Action.LOOK_DOWN:
+            return "to keep it in sight"
     return "to catch breath" if bars.get("stamina") == LOW else "and watch"

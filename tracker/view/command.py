@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -21,6 +21,7 @@ from combatvla.errors import UserError
 from tracker.view.film import Films
 from tracker.view.page import SessionSource
 from tracker.view.server import ViewServer
+from tracker.view.show import Source
 
 
 @dataclass
@@ -87,19 +88,24 @@ def main(argv: list[str]) -> int:
     args = parse(Args, argv, "tracker view")
     if not args.sessions:
         raise UserError("no session given: name the folders that `combatvla tracker record` made")
-    if not 0 <= args.port <= 65535:
-        raise UserError(f"--port: expected a number from 0 to 65535, got {args.port}")
     films = Films()
     sources = [SessionSource(folder, args.game, films) for folder in find_sessions(args.sessions)]
     if len(sources) == 1:
         sources[0].show()  # one that cannot be shown is told of here
-    with ViewServer(sources, args.port) as server:
+    what = str(args.sessions[0]) if len(args.sessions) == 1 else f"{len(sources)} sessions"
+    return serve(sources, what, port=args.port, no_open=args.no_open)
+
+
+def serve(sources: Sequence[Source], what: str, *, port: int, no_open: bool) -> int:
+    """Shows `sources` until Ctrl-C; `what` they are is said. `UserError` when `port` cannot be had."""
+    if not 0 <= port <= 65535:
+        raise UserError(f"--port: expected a number from 0 to 65535, got {port}")
+    with ViewServer(sources, port) as server:
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
-            what = str(args.sessions[0]) if len(args.sessions) == 1 else f"{len(sources)} sessions"
             print(f"showing {what}; Ctrl-C ends it. If no browser opens, open this link in one of this machine:")
             print(server.url, flush=True)
-            if args.no_open:
+            if no_open:
                 server.serve_forever()
             else:
                 with opened(server.url):

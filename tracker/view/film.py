@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 import tempfile
 import threading
-from contextlib import suppress
 from pathlib import Path
 
-import av
-
 from combatvla.errors import UserError
+from combatvla.video import remux
 
 MOST_BYTES = 2 << 30
 """So much disk the made films take at most (the newest one always stays)."""
-
-
-def remux(source: Path, target: Path) -> list[int]:
-    """Copies the H.264 packets of the video `source` (maybe torn) into the MP4 file `target`, and gives their times in
-    milliseconds. `UserError` when there are none, `OSError` when `target` cannot be written."""
-    times: list[int] = []
-    try:
-        with av.open(str(source)) as read:
-            video = read.streams.video[0]
-            if video.codec_context.name != "h264":
-                raise UserError(f"{source} holds {video.codec_context.name}, not H.264: it was not made by the tracker")
-            with av.open(str(target), "w", format="mp4") as write:
-                stream = write.add_stream_from_template(video)
-                with suppress(av.error.InvalidDataError, av.error.EOFError):  # the torn end of a killed recording
-                    for packet in read.demux(video):
-                        if packet.pts is None or packet.dts is None or packet.is_corrupt:
-                            continue
-                        at = round(packet.pts * packet.time_base * 1000)
-                        if not (packet.is_keyframe if not times else at > times[-1]):
-                            continue
-                        packet.stream = stream
-                        write.mux(packet)
-                        times.append(at)
-    except (IndexError, TypeError, ValueError, av.FFmpegError) as error:
-        if isinstance(error, av.FFmpegError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
-        if not times:
-            raise UserError(f"the video {source} cannot be read: it is damaged, or no video") from error
-    if not times:
-        raise UserError(f"the video {source} holds no picture: recording was cut off in its first moment")
-    return times
 
 
 class Films:

@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.MISDIRECTED_REQUEST, f"expected to be called {self.hosts[0]}")
         _, secret, *parts = self.path.partition("?")[0].split("/") if self.path.startswith("/") else ("", "")
         if not hmac.compare_digest(secret.encode(), self.server.secret.encode()):
-            raise _Refused(HTTPStatus.NOT_FOUND, "open the link that `combatvla tracker view` has printed")
+            raise _Refused(HTTPStatus.NOT_FOUND, "open the link that the command has printed")
         navigates = self.command == "GET" and self.headers.get("Sec-Fetch-Mode") == "navigate"
         if not navigates and self.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
             raise _Refused(HTTPStatus.FORBIDDEN, "another page may not ask for this")

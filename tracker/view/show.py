@@ -52,7 +52,7 @@ class Event:
     """Something that happened at one moment."""
 
     t: float
-    kind: Literal["mark", "focus", "pause", "window", "cover", "scroll"]
+    kind: Literal["mark", "focus", "pause", "window", "cover", "scroll", "mode", "failure"]
     text: str
     dx: int = 0
     dy: int = 0
@@ -74,6 +74,34 @@ class Note:
     t: float
     by: str
     steps: list[NoteStep]
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    """What else is known of it: a word and what it is."""
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    """How long each part of deciding it took, in milliseconds."""
+    bad: bool = False
+    """Nothing could be made of it."""
+
+
+@dataclass
+class Span:
+    """A time in which something was not as usual."""
+
+    begin: float
+    end: float
+    kind: Literal["no focus", "human", "killed"]
+    text: str
+
+
+@dataclass
+class Curve:
+    """A number that changes."""
+
+    name: str
+    unit: str
+    goal: float
+    """It had better stay below this."""
+    points: list[float]
+    """Time, number, time, number, …; the times rise."""
 
 
 @dataclass
@@ -87,7 +115,7 @@ class Flag:
 
 @dataclass
 class Show:
-    """A recording."""
+    """A recording: a session of the tracker, or an episode of the agent."""
 
     title: str
     about: list[str]
@@ -104,6 +132,9 @@ class Show:
     no_notes: str = ""
     """How notes are made where there are none."""
     can_flag: bool = False
+    kind: Literal["session", "episode"] = "session"
+    spans: list[Span] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
     chunk_ms: int = CHUNK_MS
 
 
@@ -117,6 +148,7 @@ class Card:
     presses: int = 0
     notes: int = 0
     flags: int = 0
+    kind: Literal["session", "episode"] = "session"
     error: str = ""
     """Why it cannot be shown."""
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from combatvla.aot import camera_in
 from combatvla.errors import UserError
 from combatvla.policy.build import build_model
 from combatvla.policy.checkpoint import PolicyInfo, check_target, load_qwen, read_info, save_checkpoint
@@ -88,16 +89,18 @@ def prepare(args: Args) -> tuple[Any, Any, PolicyInfo, Samples]:
     if not rows:
         raise UserError("the data set has no rows: make some with `combatvla env data` or `combatvla tracker export`")
     order = "action_first" if args.stage == "truncated" else "thought_first"
+    camera = camera_in(texts(rows))
     source = args.out if args.resume else args.init
     if source is not None:
         model, tokenizer = load_qwen(source)
-        add_aot_tokens(tokenizer)
+        known = read_info(source) if args.resume or (source / "combatvla.json").exists() else None
+        camera += tuple(a for a in known.camera if a not in camera) if known else ()
+        add_aot_tokens(tokenizer, camera)
         if len(tokenizer) > model.get_input_embeddings().num_embeddings:
             model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64)
-        known = read_info(source) if args.resume or (source / "combatvla.json").exists() else None
         spec = known.spec if known else FrameSpec()
     else:
-        tokenizer = train_tokenizer(texts(rows[:20000]), args.vocab)
+        tokenizer = train_tokenizer(texts(rows[:20000]), args.vocab, camera)
         model, spec, known = build_model(args.preset, tokenizer, seed=args.seed), FrameSpec(), None
     frames = args.frames or (known.frames_per_decision if known else max(len(r.images) for r in rows))
     samples = load_samples(rows, tokenizer, spec, order=order, frames_per_decision=frames)
@@ -107,6 +110,7 @@ def prepare(args: Args) -> tuple[Any, Any, PolicyInfo, Samples]:
         frames_per_decision=frames,
         frame_gap_ms=args.frame_gap_ms,
         order=order,
+        camera=camera,
         prompt=samples.user_prompt or (known.prompt if known else ""),
         system=samples.system,
     )

@@ -62,5 +62,6 @@ def measure(
 
 
 def action_tokens(batcher: Batcher) -> dict[str, int]:
-    """Token id of each action."""
-    return {a.value: batcher.tokenizer.convert_tokens_to_ids(f"<{a}>") for a in Action}
+    """Token id of each action that the tokenizer has."""
+    ids = batcher.tokenizer.get_vocab()
+    return {a.value: ids[f"<{a}>"] for a in Action if f"<{a}>" in ids}

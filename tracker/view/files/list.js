@@ -15,8 +15,9 @@ function card(i, told) {
     make("span", { class: "faint" }, told.about.join(" \u00b7 ")),
     make("span", {}, length(told.duration)),
     count(told.presses, "press", "presses"),
-    count(told.notes, "thought", "thoughts"),
-    count(told.flags, "flag", "flags"),
+    ...(told.kind === "episode"
+      ? [count(told.notes, "decision", "decisions")]
+      : [count(told.notes, "thought", "thoughts"), count(told.flags, "flag", "flags")]),
   );
 }
 

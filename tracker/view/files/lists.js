@@ -69,13 +69,39 @@ function steps(note, whole) {
   );
 }
 
+const STAGE_COLOURS = { capture: "#5aa2ff", wait: "#46536b", preprocess: "#3ecfc0", vision: "#b78bff", prefill: "#c9a26a", decode: "#ffd54a", decide: "#ffd54a", other: "#66708a", act: "#5fd76d" };
+
+/** What is known of a decision beside its plan: facts, and how long each stage took as parts of one bar. */
+function known(note) {
+  if (!note.facts.length) return [];
+  const found = [make("dl", {}, ...note.facts.flatMap(([word, what]) => [make("dt", {}, word), make("dd", {}, what)]))];
+  const whole = note.stages.reduce((sum, [, ms]) => sum + ms, 0);
+  if (whole > 0) {
+    const bar = make("div", { class: "stages" });
+    const told = make("p", { class: "stage-words" });
+    for (const [stage, ms] of note.stages) {
+      const part = make("i", { title: `${stage} ${ms.toFixed(1)} ms` });
+      part.style.flexGrow = ms / whole;
+      const word = make("span", {}, `${stage} ${ms.toFixed(1)}`);
+      part.style.background = STAGE_COLOURS[stage] ?? "#9aa7bd";
+      word.style.setProperty("--of", STAGE_COLOURS[stage] ?? "#9aa7bd");
+      bar.append(part);
+      told.append(word);
+    }
+    found.push(bar, told);
+  }
+  return found;
+}
+
 /** The explanations: the one of this moment in full, and all of them below. */
 export class Notes {
   constructor(place, show, seek) {
     this.notes = show.notes;
+    this.word = show.kind === "episode" ? "decision" : "thought";
     this.times = show.notes.map((note) => note.t);
     if (!this.notes.length) {
       place.append(
+        show.kind === "episode" ? make("div", { class: "empty" }, make("p", {}, "The agent decided nothing in this episode.")) :
         make("div", { class: "empty" }, make("p", {}, "Nobody has explained this recording yet. This does:"), make("code", {}, show.no_notes), make("p", {}, "Then load this page again. (", make("code", { class: "small" }, "--by vlm"), " asks a vision-language model.)")),
       );
       return;
@@ -89,7 +115,8 @@ export class Notes {
       (i) => {
         const note = this.notes[i];
         const what = note.steps.map((step) => step.what).join(", then ");
-        return [make("time", {}, clock(note.t, 2)), make("div", { class: "note" }, make("span", { class: "what" }, what), make("p", {}, note.steps[0].why))];
+        const why = note.bad ? "no plan: it became a wait" : note.steps[0].why;
+        return [make("time", {}, clock(note.t, 2)), make("div", { class: note.bad ? "note bad" : "note" }, make("span", { class: "what" }, what), make("p", {}, why))];
       },
       (i) => seek(this.times[i]),
     );
@@ -105,8 +132,8 @@ export class Notes {
     const note = this.notes[i];
     this.now.replaceChildren(
       ...(note
-        ? [make("div", { class: "by" }, make("time", {}, clock(note.t, 2)), make("span", {}, `by ${note.by}`)), ...steps(note, true)]
-        : [make("p", { class: "faint" }, `The first thought is at ${clock(this.times[0], 2)}.`)]),
+        ? [make("div", { class: "by" }, make("time", {}, clock(note.t, 2)), make("span", {}, `by ${note.by}`)), ...steps(note, true), ...known(note)]
+        : [make("p", { class: "faint" }, `The first ${this.word} is at ${clock(this.times[0], 2)}.`)]),
     );
   }
 }
@@ -121,7 +148,7 @@ export function allEvents(show, lanes) {
       found.push({ t: begins[i], kind: "press", lane, text: word, more: length(ends[i] - begins[i]), colour: lane.colour });
     }
   }
-  const colours = { mark: "#ffd54a" };
+  const colours = { mark: "#ffd54a", failure: "#ff5c6c", mode: "#b78bff" };
   for (const event of show.events) found.push({ ...event, colour: colours[event.kind] ?? "#a7b2c6" });
   for (const gap of show.gaps) {
     found.push({ t: gap.end, kind: "gap", text: gap.why, more: length(gap.end - gap.begin), colour: "#7d889b" });
@@ -133,12 +160,14 @@ export function allEvents(show, lanes) {
 }
 
 /** What one can jump by: the words of each choice, and which events it is about. */
-export function choices(events, lanes) {
+export function choices(events, lanes, of) {
   const kinds = [
     ["press", "every press"],
     ...lanes.map((lane) => [lane, laneWord(lane)]),
     ["mark", "marks"],
-    ["thought", "thoughts"],
+    ["thought", of === "episode" ? "decisions" : "thoughts"],
+    ["failure", "no plan"],
+    ["mode", "who plays"],
     ["gap", "gaps"],
     ["focus", "focus"],
     ["pause", "pauses"],
@@ -151,7 +180,7 @@ export function choices(events, lanes) {
       const of = kind === "all" ? events : events.filter((event) => (typeof kind === "string" ? event.kind === kind : event.lane === kind));
       return { kind, word, events: of, times: of.map((event) => event.t) };
     })
-    .filter((choice) => choice.events.length || ["all", "mark", "press"].includes(choice.kind));
+    .filter((choice) => choice.events.length || ["all", "press", ...(of === "episode" ? [] : ["mark"])].includes(choice.kind));
 }
 
 /** The events that one jumps by, as a list in which one can search. */

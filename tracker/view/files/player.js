@@ -20,6 +20,7 @@ export class Player extends EventTarget {
     this.playing = false;
     this.video = 0;
     this.frame = 0;
+    this.place = 0;
     /** Which picture the browser has really drawn: "video:frame". */
     this.drawn = "";
     this._frames = new Map();
@@ -43,7 +44,7 @@ export class Player extends EventTarget {
   /** When the picture that is on was taken, and until when it stands for what happened. */
   get t() {
     const frames = this._frames.get(this.video);
-    return frames?.times?.[this.frame] ?? this.begins[this.video] ?? 0;
+    return frames?.times?.[this.frame] ?? this.begins[this.video] ?? this.place;
   }
 
   get until() {
@@ -54,7 +55,11 @@ export class Player extends EventTarget {
 
   /** Shows the picture that was on at `t`. */
   async seek(t) {
-    if (!this.videos.length) return;
+    if (!this.videos.length) {
+      this.place = t; // without pictures one can still go from event to event
+      this._tell("picture");
+      return;
+    }
     const asked = ++this._asked;
     const video = Math.max(0, countUpTo(this.begins, t + 1e-3) - 1);
     const frames = await this._load(video);

@@ -5,10 +5,12 @@ import { clock, countUpTo, keyWord, laneWord, length, once, sharp, shortKeyWord 
 
 const RULER = 20;
 const NEWS = 17;
+const CURVE = 40;
 const LEAST_MS = 120; // is in sight at least
 const STEPS = [10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 3e4, 6e4, 12e4, 3e5, 6e5, 12e5, 18e5, 36e5, 72e5, 216e5];
 const FONT = "11px system-ui, sans-serif";
-const INK = { text: "#cdd5e3", faint: "#7d889b", line: "#232936", lane: "#141821", other: "#181d27", note: "#7ee0ff", mark: "#ffd54a", other_event: "#a7b2c6", flag: "#ff5c6c", head: "#ffffff" };
+const INK = { text: "#cdd5e3", faint: "#7d889b", line: "#232936", lane: "#141821", other: "#181d27", note: "#7ee0ff", mark: "#ffd54a", other_event: "#a7b2c6", flag: "#ff5c6c", good: "#68d391", head: "#ffffff" };
+const STRANGE = { "no focus": "#ff9d4d", human: "#b78bff", killed: "#ff5c6c", other: "#9aa7bd" };
 
 export class Timeline extends EventTarget {
   /** Events: "seek" (`detail`: the time), "span" (`detail`: [begin, end], drawn with Shift), "hover" (`detail`: words
@@ -25,11 +27,12 @@ export class Timeline extends EventTarget {
     this.pending = null; // a span that is being flagged
     this.noteTimes = show.notes.map((note) => note.t);
     this.gutter = Math.max(70, Math.min(190, 24 + 6.4 * Math.max(0, ...lanes.map((lane) => label(lane).length))));
-    this.lane = lanes.length > 14 ? 13 : 16;
+    this.lane = lanes.length > 14 || show.curves.length ? 13 : 16;
     this.news = show.events.filter((event) => event.kind !== "scroll");
     this.scrolls = show.events.filter((event) => event.kind === "scroll").map((event) => event.t);
     this.rows = lanes.length + (this.scrolls.length ? 1 : 0);
-    this.height = RULER + NEWS + this.rows * this.lane + 3;
+    this.curves = show.curves.map(curveOf);
+    this.height = RULER + NEWS + this.rows * this.lane + 3 + this.curves.length * CURVE;
     canvas.style.height = `${this.height}px`;
     this.redraw = once(() => this._draw());
     new ResizeObserver(() => {
@@ -97,7 +100,9 @@ export class Timeline extends EventTarget {
     c.clip();
     this.lanes.forEach((lane, i) => this._spans(c, lane, this._y(i)));
     if (this.scrolls.length) this._ticks(c, this.scrolls, this._y(this.lanes.length) + 3, this.lane - 6, INK.other_event);
+    this.curves.forEach((curve, i) => this._curve(c, curve, this._curveTop(i)));
     this._gaps(c);
+    for (const span of this.show.spans) this._strange(c, span);
     this._news(c);
     for (const flag of this.show.flags) this._flag(c, flag.begin, flag.end, 0.32);
     if (this.pending) this._flag(c, ...this.pending.toSorted((a, b) => a - b), 0.2);
@@ -109,6 +114,59 @@ export class Timeline extends EventTarget {
 
   _y(i) {
     return RULER + NEWS + i * this.lane;
+  }
+
+  _curveTop(i) {
+    return this._y(this.rows) + 3 + i * CURVE;
+  }
+
+  /** A number over time, a dot and a line a value, or the highest of each pixel. */
+  _curve(c, curve, top) {
+    const y = (value) => top + CURVE - 3 - (Math.min(value, curve.full) / curve.full) * (CURVE - 8);
+    c.fillStyle = INK.lane;
+    c.fillRect(this.gutter, top, this.width, CURVE - 2);
+    c.strokeStyle = "#3a4458";
+    c.setLineDash([4, 4]);
+    c.beginPath();
+    c.moveTo(this.gutter, y(curve.goal));
+    c.lineTo(this.width, y(curve.goal));
+    c.stroke();
+    c.setLineDash([]);
+    const { times, values } = curve;
+    const wide = (this.width - this.gutter) / Math.max(1, countUpTo(times, this.view[1]) - countUpTo(times, this.view[0]));
+    c.strokeStyle = INK.good;
+    c.lineWidth = 1.3;
+    c.beginPath();
+    let i = Math.max(0, countUpTo(times, this.view[0]) - 1);
+    const bad = [];
+    for (let first = true; i < times.length; first = false) {
+      const x = this.x(times[i]);
+      let most = values[i];
+      let next = i + 1;
+      while (next < times.length && this.x(times[next]) < x + 1) most = Math.max(most, values[next++]);
+      if (first) c.moveTo(x, y(most));
+      else c.lineTo(x, y(most));
+      if (most > curve.goal) bad.push([x, y(most)]);
+      if (times[i] > this.view[1]) break;
+      if (wide > 9) c.rect(x - 1, y(most) - 1, 2, 2);
+      c.moveTo(x, y(most));
+      i = next;
+    }
+    c.stroke();
+    c.lineWidth = 1;
+    c.fillStyle = INK.flag;
+    for (const [x, at] of bad) c.fillRect(x - 1.5, at - 1.5, 3, 3);
+  }
+
+  /** A time in which the agent did not play. */
+  _strange(c, span) {
+    if (span.end < this.view[0] || span.begin > this.view[1]) return;
+    const [x, right] = [this.x(span.begin), Math.max(this.x(span.end), this.x(span.begin) + 2)];
+    c.fillStyle = STRANGE[span.kind] ?? STRANGE.other;
+    c.globalAlpha = 0.16;
+    c.fillRect(x, RULER, right - x, this.height);
+    c.globalAlpha = 1;
+    c.fillRect(x, RULER, right - x, 3);
   }
 
   _ruler(c, width) {
@@ -179,7 +237,7 @@ export class Timeline extends EventTarget {
       if (x < this.gutter - 5 || x - last < 3) continue;
       if (x > this.width + 5) break;
       last = x;
-      c.fillStyle = event.kind === "mark" ? INK.mark : INK.other_event;
+      c.fillStyle = { mark: INK.mark, failure: INK.flag }[event.kind] ?? INK.other_event;
       c.beginPath();
       if (event.kind === "mark") {
         c.moveTo(x - 4.5, RULER + 1);
@@ -219,7 +277,7 @@ export class Timeline extends EventTarget {
     c.fillStyle = INK.faint;
     if (this.noteTimes.length) {
       c.fillStyle = INK.note;
-      c.fillText("thoughts", this.gutter - 8, RULER + NEWS / 2 + 1);
+      c.fillText(this.show.kind === "episode" ? "decisions" : "thoughts", this.gutter - 8, RULER + NEWS / 2 + 1);
     }
     this.lanes.forEach((lane, i) => {
       const lit = this.lit.has(lane);
@@ -237,7 +295,19 @@ export class Timeline extends EventTarget {
       c.fillStyle = INK.faint;
       c.fillText("wheel", this.gutter - 8, this._y(this.lanes.length) + this.lane / 2 + 0.5);
     }
+    this.curves.forEach((curve, i) => {
+      const top = this._curveTop(i);
+      c.fillStyle = INK.good;
+      c.fillText(curve.name, this.gutter - 8, top + 13);
+      c.fillStyle = INK.faint;
+      c.fillText(this._valueAt(curve, this.head), this.gutter - 8, top + 29);
+    });
     c.textAlign = "left";
+  }
+
+  _valueAt(curve, t) {
+    const i = countUpTo(curve.times, t) - 1;
+    return i < 0 ? "\u2013" : `${curve.values[i].toFixed(1)} ${curve.unit}`;
   }
 
   /** The whole recording, in the same place as the lanes below when these show all of it. */
@@ -260,6 +330,10 @@ export class Timeline extends EventTarget {
     for (const flag of this.show.flags) {
       c.fillStyle = "rgba(255, 92, 108, 0.55)";
       c.fillRect(x(flag.begin), 0, Math.max(2, x(flag.end) - x(flag.begin)), height);
+    }
+    for (const span of this.show.spans) {
+      c.fillStyle = STRANGE[span.kind] ?? STRANGE.other;
+      c.fillRect(x(span.begin), 0, Math.max(2, x(span.end) - x(span.begin)), 4);
     }
     c.fillStyle = INK.mark;
     for (const event of this.news) if (event.kind === "mark") c.fillRect(x(event.t) - 0.75, 0, 1.5, 7);
@@ -320,7 +394,7 @@ export class Timeline extends EventTarget {
     const from = event.offsetX;
     const view = [...this.view];
     const perPixel = (view[1] - view[0]) / (this.width - this.gutter);
-    const how = event.shiftKey ? "flag" : event.offsetY < RULER ? "scrub" : "pan";
+    const how = event.shiftKey && this.show.can_flag ? "flag" : event.offsetY < RULER ? "scrub" : "pan";
     let moved = false;
     canvas.setPointerCapture(event.pointerId);
     const inside = (x) => Math.min(Math.max(0, this.timeAt(x)), this.show.duration);
@@ -366,6 +440,10 @@ export class Timeline extends EventTarget {
       const pressed = i >= 0 && lane.spans.ends[i] >= t - near;
       words.push(pressed ? `${laneWord(lane)} for ${length(lane.spans.ends[i] - lane.spans.begins[i])}` : laneWord(lane));
     }
+    const curve = this.curves[Math.floor((event.offsetY - this._curveTop(0)) / CURVE)];
+    if (curve) words.push(`${curve.name} ${this._valueAt(curve, t)}`);
+    const span = this.show.spans.find((s) => s.begin <= t && t <= s.end);
+    if (span) words.push(span.text);
     if (flag) words.push(`flagged${flag.why ? `: ${flag.why}` : ""}`);
     this._say("hover", { words: words.join("  ·  "), x: event.clientX, y: this.canvas.getBoundingClientRect().top });
   }
@@ -375,8 +453,16 @@ export class Timeline extends EventTarget {
   }
 }
 
+/** `[t, number, …]` as two lists, and what is drawn at the top. */
+function curveOf({ name, unit, goal, points }) {
+  const times = Float64Array.from({ length: points.length / 2 }, (_, i) => points[2 * i]);
+  const values = Float64Array.from({ length: points.length / 2 }, (_, i) => points[2 * i + 1]);
+  const most = values.reduce((a, b) => Math.max(a, b), 0);
+  return { name, unit, goal, times, values, full: Math.max(goal * 1.25, Math.min(most, goal * 3)) };
+}
+
 function label(lane) {
-  return lane.name ? `${lane.name}  ${shortKeyWord(lane.key)}` : keyWord(lane.key);
+  return lane.name ? `${lane.name}  ${shortKeyWord(lane.key)}`.trimEnd() : keyWord(lane.key);
 }
 
 /** How many lanes are down in each pixel. */

@@ -31,6 +31,22 @@ const HELP = [
   ["Drag", "on the timeline: move; on the ruler: scrub; with Shift: flag"],
 ];
 
+/** What an episode of the agent is without, or calls otherwise. */
+const OF_EPISODE = {
+  left_out: ["F", "U", "Escape", "M  Shift + M"],
+  says: {
+    "T  Shift + T": "the next or previous decision",
+    "1 2": "decisions, events",
+    Drag: "on the timeline: move; on the ruler: scrub",
+  },
+};
+
+function help(show) {
+  if (show.kind !== "episode") return HELP;
+  const there = HELP.filter(([keys]) => !OF_EPISODE.left_out.includes(keys));
+  return there.map(([keys, says]) => [keys.replace("1 2 3", "1 2"), says]).map(([keys, says]) => [keys, OF_EPISODE.says[keys] ?? says]);
+}
+
 /** At the top of the page. */
 function tellProblem(text) {
   $("#problems").append(make("li", {}, text));
@@ -40,9 +56,10 @@ function tellProblem(text) {
 class View {
   constructor(show) {
     this.show = show;
+    document.body.classList.add(show.kind);
     this.lanes = show.lanes.map((lane, i) => ({ ...lane, colour: colour(lane, i), spans: new Spans(lane.spans) }));
     this.events = allEvents(show, this.lanes);
-    this.choices = choices(this.events, this.lanes);
+    this.choices = choices(this.events, this.lanes, show.kind);
     this.flagFrom = null;
     this.flagged = []; // by this page, the newest at the end
     this.overlay = true;
@@ -78,17 +95,19 @@ class View {
     $("#about").append(...[...show.about, length(show.duration)].map((text) => make("li", {}, text)));
     $("#back").hidden = !show.several;
     show.problems.forEach(tellProblem);
-    $("#help dl").append(...HELP.flatMap(([keys, says]) => [make("dt", {}, ...keys.split("  ").map((key) => make("kbd", {}, key))), make("dd", {}, says)]));
+    $("#help dl").append(...help(show).flatMap(([keys, says]) => [make("dt", {}, ...keys.split("  ").map((key) => make("kbd", {}, key))), make("dd", {}, says)]));
     $("#whys").append(...WHYS.map((why) => make("button", { onclick: () => this._keepFlag(why) }, why)));
   }
 
   _transport() {
+    const { show } = this;
     $("#speed").append(...SPEEDS.map((speed) => make("option", { value: speed }, `${speed}x`)));
     $("#speed").value = 1;
     $("#speed").addEventListener("change", (event) => this.player.setSpeed(Number(event.target.value)));
     this.choices.forEach(({ word, events }, i) => $("#what").append(make("option", { value: i }, `${word} (${events.length})`)));
     $("#what").value = 0;
     this._choose(0);
+    if (show.kind === "episode") $("#tab-notes span").textContent = "Decisions";
     $("#what").addEventListener("change", (event) => {
       this._choose(Number(event.target.value));
       this._tab("events");
@@ -181,6 +200,10 @@ class View {
     const flag = show.flags.find((f) => f.begin < until && f.end >= t);
     $("#flag-told").hidden = !flag;
     if (flag) $("#flag-told").textContent = flag.why ? `flagged: ${flag.why}` : "flagged";
+    const span = show.spans.find((s) => s.begin < until && s.end > t);
+    $("#span-told").hidden = !span;
+    if (span) $("#span-told").textContent = span.text;
+    $("#span-told").dataset.kind = span?.kind ?? "";
     if (!player.playing) history.replaceState(null, "", `#t=${(t / 1000).toFixed(3)}`);
   }
 
@@ -262,7 +285,7 @@ class View {
       if (event.key === "Escape" || (event.key === "Enter" && event.target.id === "search")) event.target.blur();
       return;
     }
-    const { player, timeline } = this;
+    const { player, show, timeline } = this;
     const way = event.shiftKey ? -1 : 1;
     const of = (kind) => this.choices.find((choice) => choice.kind === kind);
     const faster = (by) => player.setSpeed(SPEEDS[Math.min(Math.max(0, SPEEDS.indexOf(player.speed) + by), SPEEDS.length - 1)]);
@@ -292,7 +315,7 @@ class View {
       },
       1: () => this._tab("notes"),
       2: () => this._tab("events"),
-      3: () => this._tab("flags"),
+      3: () => show.kind === "session" && this._tab("flags"),
       "?": () => $("#help").showModal(),
     };
     const act = acts[event.key.toLowerCase()];

@@ -138,7 +138,7 @@ export async function ask(path, options) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("The viewer does not answer: was `combatvla tracker view` ended?");
+    throw new Error("The viewer does not answer: was it ended in its terminal?");
   }
   const value = await answer.json();
   if (!answer.ok) throw new Error(value.error ?? answer.statusText);
@@ -151,7 +151,7 @@ export async function rows(path, columns) {
   try {
     answer = await fetch(path);
   } catch {
-    throw new Error("The viewer does not answer: was `combatvla tracker view` ended?");
+    throw new Error("The viewer does not answer: was it ended in its terminal?");
   }
   if (!answer.ok) throw new Error((await answer.json()).error ?? answer.statusText);
   const flat = new Float64Array(await answer.arrayBuffer());

@@ -1,0 +1,1 @@
+"""The fault drill: what goes wrong on purpose, again and again, and what the agent then leaves behind."""
