@@ -46,7 +46,8 @@ class Args:
     """
 
     player: str = "scripted"
-    """`scripted` (sees pixels only), `random`, or a policy: `flare` (ships with the package), `tiny`, or a folder."""
+    """`scripted` (sees pixels only), `blind` (holds attack and potion), `random`, or a policy: `flare` (ships with the
+    package), `tiny`, or a folder."""
     episodes: int = 1
     """How many fights."""
     seed: int = 0
@@ -186,16 +187,18 @@ def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, An
     }
 
 
-def make_player(name: str, stumble: float) -> Policy:
-    """`scripted`, or what `make_policy` knows."""
+def make_player(name: str, stumble: float = 0.0) -> Policy:
+    """`scripted`, `blind`, or what `make_policy` knows."""
+    from env.flare.player import BlindPlayer, FlarePlayer
+
     if not 0 <= stumble <= 0.9:
         raise UserError(f"--stumble must be 0 to 0.9, got {stumble:g}")
     if name == "scripted":
-        from env.flare.player import FlarePlayer
-
         return FlarePlayer(stumble)
     if stumble:
         raise UserError(f"--stumble is the scripted player's, got --player {name}")
+    if name == "blind":
+        return BlindPlayer()
     from combatvla.policy import make_policy
 
     return make_policy(name)

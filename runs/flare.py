@@ -14,6 +14,7 @@ PAGE, CARD = Path("docs/flare.md"), Path("combatvla/checkpoints/flare/README.md"
 WHO = {
     "policy": "`flare`: the tiny policy after the training above",
     "scripted": "`scripted`: the player that was recorded",
+    "blind": "`blind`: holds attack and potion and looks at nothing",
     "random": "`random`",
 }
 

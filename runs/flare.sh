@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Flare, from nothing (docs/flare.md): the scripted player's recorded fights, a policy trained on these recordings alone,
-# and twenty fights of each player in the game's own window. About an hour on two idle cores; needs `make setup` and
+# and twenty fights of each player in the game's own window. An hour and a half on two idle cores; needs `make setup` and
 # `scripts/setup.sh flare`.
 #
 #   runs/flare.sh
@@ -16,10 +16,11 @@ last_line() { tee -a /dev/stderr | tail -n 1 | python -m json.tool --compact >"$
 
 fights() { combatvla bench flare --episodes 20 --no-replay --out "$WORK/logs" --json "$@"; }
 
-fights --sessions "$WORK/sessions" | last_line scripted
-fights --player random | last_line random
+fights --sessions "$WORK/sessions" | last_line recorded
+fights --seed 200 --stumble 0.25 --sessions "$WORK/sessions" | last_line stumbling
 combatvla tracker export "$WORK"/sessions/* --out "$WORK/data" --every-ms 100 --keep-repeated
 combatvla train sft --data "$WORK/data" --init combatvla/checkpoints/tiny --out "$WORK/policy" \
     --minutes "$MINUTES" --turns 1 --lr 8e-4
-fights --player "$WORK/policy" --seed 1000 | last_line policy
+fights --seed 1000 --player "$WORK/policy" | last_line policy
+for player in scripted blind random; do fights --seed 1000 --player "$player" | last_line "$player"; done
 python runs/flare.py "$WORK"

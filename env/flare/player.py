@@ -1,4 +1,5 @@
-"""The scripted player of the Flare fight. It sees the window's pixels and nothing else: no position, no state."""
+"""The scripted player of the Flare fight, which sees the window's pixels and nothing else: no position, no state; and one
+that sees nothing, the floor under all others."""
 
 from __future__ import annotations
 
@@ -122,3 +123,20 @@ class FlarePlayer:
         if far > REACH:
             return Decision(Plan.of(*heal, *way, ms=HOLD_MS))
         return Decision(Plan.of(*heal, Action.LIGHT_ATTACK, *(way if far > CLOSE else ()), ms=HOLD_MS))
+
+
+class BlindPlayer:
+    """Holds the attack and the potion's key all the time and looks at nothing: what the fight is worth to it was won
+    without seeing. It strikes where the hero happens to face."""
+
+    name = "blind"
+    frames_per_decision = 1
+    needs_truth = False
+
+    def reset(self, seed: int | None = None) -> None:
+        """Nothing to forget."""
+
+    def decide(
+        self, frames: Sequence[Frame], *, deadline_ns: int | None = None, truth: Mapping[str, Any] | None = None
+    ) -> Decision:
+        return Decision(Plan.of(Action.HEAL, Action.LIGHT_ATTACK, ms=HOLD_MS))

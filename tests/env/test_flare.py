@@ -17,7 +17,7 @@ from combatvla.policy.base import Frame
 from combatvla.profiles import load_profile
 from env.flare import game
 from env.flare.game import PICTURES, PLACES, find_game, make_home
-from env.flare.player import REACH, FlarePlayer, find_boss, way_to
+from env.flare.player import REACH, WAYS, FlarePlayer, find_boss, way_to
 from tests.helpers import run_command
 
 SIZE = (588, 336)
@@ -119,6 +119,23 @@ def test_the_player_walks_strikes_and_drinks():
     assert holds() == frozenset() and holds(health=0.3) == {Action.HEAL}
 
 
+def test_it_stumbles_as_often_as_it_is_told_and_says_when():
+    player = FlarePlayer(stumble=0.25)
+    player.reset(1)
+    seen, period_ns = picture(at=(0.1, 0.1)), 100_000_000
+    stumbled = set()
+    for n in range(2000):
+        held = player.decide([Frame(seen, n * period_ns)]).plan.steps[0].held
+        assert held == {Action.LIGHT_ATTACK} or held in [set(way) for way in WAYS]
+        if held != {Action.LIGHT_ATTACK}:
+            stumbled.add(n)
+    assert 0.2 < len(stumbled) / 2000 < 0.3
+    told = [n for begin, end in player.stumbles for n in range(begin // period_ns, -(-end // period_ns)) if n < 2000]
+    assert sorted(told) == sorted(stumbled)
+    player.reset(1)
+    assert player.stumbles == []
+
+
 def test_without_the_game_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setattr(game.shutil, "which", lambda *_, **__: None)
     with pytest.raises(UserError, match=r"scripts/setup.sh flare"):
@@ -136,7 +153,10 @@ def test_the_real_game_takes_our_keys(tmp_path):
     assert 0.3 < record["boss_health_left"] < 0.99 and 0.3 < record["health_left"] <= 1
     (session,) = record["sessions"]
     from tracker.check import check
+    from tracker.session import Session
 
+    (flag,) = Session(session).flags()
+    assert flag.why == "nobody plays yet"
     report = check(session)
     assert report.presses.get("j", 0) >= 1 and report.stuck_keys == []
 
