@@ -1,5 +1,5 @@
-"""Players of the Flare fight: the scripted one, which sees the window's pixels and nothing else (no position, no state),
-and one that sees nothing, the floor under all others."""
+"""Players of the Flare fight: the scripted one, which sees the pixels of the window and nothing else (no position, no
+state), and one that sees nothing, the floor under all others."""
 
 from __future__ import annotations
 
