@@ -95,7 +95,6 @@ def _each(
         arena = n % ARENA_EVERY == ARENA_EVERY - 1
         with stage.game(arena=arena) as game, stage.agent("--policy", "random", arena=arena) as agent:
             window = stage.find(arena=arena)
-            stage.elsewhere()
             stage.while_held(partial(fault, agent, game, window), agent)
             free_s = stage.free_after_s(LIMIT_S)
             ended = agent.status()
@@ -116,24 +115,21 @@ def steal_focus(stage: Stage, tries: int, seed: int, advance: Advance) -> Result
         def grab() -> None:
             stage.thief.grab_keyboard(False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime)
 
-        def ask() -> None:
-            stage.desktop.activate(stage.window_of(stage.thief), timeout_s=2)
+        def ask() -> None:  # the window manager does it as soon as the server is free
+            stage.ask_for_focus(thief)
 
         popups = []
 
         def popup() -> None:  # a new window, as of a chat program: the window manager gives it the focus
             popups.append(stage._open("popup", 700, 100, 150, 150))
 
-        inside = {0: lambda: stage.take_focus(thief), 1: grab}
-        outside = {2: ask, 3: popup}
+        ways = (lambda: stage.take_focus(thief), grab, ask, popup)
         for count in _runs(tries):
             with stage.agent("--policy", "random") as agent:
                 for n in range(count):
-                    how = n % 4
+                    how = n % len(ways)
                     lost = agent.said().count(LOST)
-                    stage.while_held(inside.get(how, lambda: None), agent)
-                    if how in outside:
-                        outside[how]()  # by the window manager, which needs the server
+                    stage.while_held(ways[how], agent)
                     free_s = stage.free_after_s(LIMIT_S)
                     time.sleep(STAYS_S)
                     clear = agent.wait_for(LOST, lost)
@@ -144,7 +140,7 @@ def steal_focus(stage: Stage, tries: int, seed: int, advance: Advance) -> Result
                     stage.desktop.activate(window, timeout_s=5)
                     if how == 0:
                         stage.take_focus(window.id)  # the window manager did not learn of the theft
-                    stage.elsewhere()  # what the person types
+                    result.elsewhere += stage.elsewhere()  # nobody else types here
                     advance()
                 _ends(stage, agent, result)
     return result
@@ -199,7 +195,6 @@ def _garbled(stage: Stage, tries: int, seed: int, advance: Advance) -> Result:
 def _trouble(stage: Stage, agent: Agent, result: Result, fail: Callable[[], None], mend: Callable[[], None]) -> None:
     """One try in which the policy gives no plan for a while."""
     told = agent.said().count(TROUBLE)
-    stage.elsewhere()
     stage.while_held(fail, agent)
     free_s = stage.free_after_s(LIMIT_S)
     time.sleep(STAYS_S)

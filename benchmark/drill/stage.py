@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from Xlib import X, Xutil
+from Xlib.protocol import event
 
 from combatvla.desktop import Desktop, Window
 from combatvla.desktop.x11 import GONE, connect
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile
+from combatvla.profiles import load_profile
 
 SIZE = (1280, 720)
 GAME = (320, 180)
@@ -69,7 +70,7 @@ class Stage:
         """How many presses arrived in the witness and the thief since the last question."""
         self.x.sync()
         events = [self.x.next_event() for _ in range(self.x.pending_events())]
-        return sum(event.type in (X.KeyPress, X.ButtonPress) for event in events)
+        return sum(got.type in (X.KeyPress, X.ButtonPress) for got in events)
 
     def while_held(self, fault: Callable[[], None], agent: Agent, timeout_s: float = START_S) -> None:
         """Calls `fault` in a moment in which something is held: nobody else's requests are carried out meanwhile.
@@ -128,11 +129,12 @@ class Stage:
             target = self.x.create_resource_object("window", window)
             target.set_input_focus(X.RevertToParent, X.CurrentTime)
 
-    def window_of(self, resource) -> Window:
-        return Window(resource.id, "", None, 0, 0, 0, 0)
-
-    def game_profile(self, *, arena: bool = False) -> GameProfile:
-        return load_profile("arena" if arena else str(self.profile))
+    def ask_for_focus(self, window: int) -> None:
+        """Of the window manager, as a pager does."""
+        target = self.x.create_resource_object("window", window)
+        active = self.x.get_atom("_NET_ACTIVE_WINDOW")
+        message = event.ClientMessage(window=target, client_type=active, data=(32, [2, X.CurrentTime, 0, 0, 0]))
+        self._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
 
     # The agent.
 
