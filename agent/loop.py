@@ -91,7 +91,6 @@ def fight(
     stop: Callable[[], bool] = lambda: False,
     on_acted: Callable[[Acted], None] = lambda acted: None,
     on_held: Callable[[int, frozenset[Action]], None] = lambda t_ns, held: None,
-    on_focus: Callable[[bool], None] = lambda focused: None,
     episode: Episode | None = None,
 ) -> Episode:
     """Lets `policy` play the window behind `capture` and `injector` until `stop()` or for `seconds`.
@@ -120,9 +119,7 @@ def fight(
             while (ended := _ended(stop, max(look, time.monotonic_ns()), end)) is None:
                 if not actuator.focused:
                     eye.forget()
-                    _await_focus(
-                        actuator, lambda: _ended(stop, time.monotonic_ns(), end) is not None, on_focus, episode
-                    )
+                    _await_focus(actuator, lambda: _ended(stop, time.monotonic_ns(), end) is not None, episode)
                     look = time.monotonic_ns()
                     eye.aim(look)
                     continue
@@ -174,14 +171,9 @@ def _ended(stop: Callable[[], bool], look: int, end: int) -> str | None:
     return "time is over" if look >= end else None
 
 
-def _await_focus(
-    actuator: Actuator, over: Callable[[], bool], on_focus: Callable[[bool], None], episode: Episode
-) -> None:
+def _await_focus(actuator: Actuator, over: Callable[[], bool], episode: Episode) -> None:
     """Waits, holding nothing, until the window has the focus and no person the control, or all is `over()`."""
     actuator.start(WAIT_PLAN)
-    if actuator.focused:
-        return
-    on_focus(False)
     since = time.monotonic()
     while not actuator.focused and not over():
         time.sleep(GUARD_MS / 1000)
@@ -192,8 +184,6 @@ def _await_focus(
             episode.human_s += since - before
         else:
             episode.without_focus_s += since - before
-    if actuator.focused:
-        on_focus(True)
 
 
 def words(plan: Plan) -> str:

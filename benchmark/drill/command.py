@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from combatvla.arguments import parse
 from combatvla.errors import UserError
-from combatvla.report import emit, progress, table
+from combatvla.report import around, emit, progress, table, write_between
 
 Fault = Literal["kill-agent", "kill-game", "destroy-window", "steal-focus", "server-down", "random-bytes"]
 SAYS = {
@@ -22,6 +22,15 @@ SAYS = {
     "steal-focus": "focus stolen in mid-plan",
     "server-down": "policy server down",
     "random-bytes": "model output replaced by random bytes",
+}
+BEGIN, END = "<!-- FIGURES: written by combatvla bench drill -->", "<!-- /FIGURES -->"
+COLUMNS = {
+    "tries": "tries",
+    "held": "still held",
+    "elsewhere": "presses elsewhere",
+    "unclear": "unclear",
+    "free_ms_p50": "free after p50 ms",
+    "free_ms_max": "max ms",
 }
 
 
@@ -33,6 +42,7 @@ class Args:
 
         combatvla bench drill
         combatvla bench drill --tries 10 --only kill-agent steal-focus --json
+        combatvla bench drill --write docs/safety.md
 
     On a display of its own, with real windows, real keys and `combatvla agent run` as its own process. Each fault comes
     in a moment in which keys are held. Afterwards no key may be held, no press may have arrived in another window, and
@@ -46,6 +56,8 @@ class Args:
     """Only these faults."""
     seed: int = 0
     """Of the random bytes."""
+    write: Path | None = None
+    """Put the figures into this page too, between the lines that mark their place (docs/safety.md)."""
     json: bool = False
     """Print the figures as one JSON object on the last line."""
 
@@ -53,7 +65,7 @@ class Args:
 def measure(
     tries: int, only: Sequence[str] = (), *, seed: int = 0, agent: Sequence[str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The figures by fault (`faults.Result.figures`), and under `examples` what was said where it was not clear.
+    """The figures by fault (`faults.Result.figures`); what was said where it was not clear goes to standard error.
     `agent`: the command line that stands for `combatvla agent run`."""
     from benchmark.drill.faults import FAULTS
     from benchmark.drill.stage import AGENT, SIZE, Stage
@@ -78,17 +90,27 @@ def measure(
     return found
 
 
+def rows(found: dict[str, dict[str, Any]]) -> list[list[Any]]:
+    return [[SAYS[fault], *(figures[column] for column in COLUMNS)] for fault, figures in found.items()]
+
+
+def markdown(found: dict[str, dict[str, Any]]) -> str:
+    lines = ["", f"| fault | {' | '.join(COLUMNS.values())} |", f"|---|{'---|' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(map(str, row))} |" for row in rows(found)]
+    return "\n".join([*lines, ""])
+
+
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "bench drill")
     if args.tries < 1:
         raise UserError(f"--tries starts at 1, got {args.tries}")
+    if args.write is not None:
+        around(args.write, BEGIN, END)  # refuses a wrong page before the long run, not after it
     found = measure(args.tries, args.only, seed=args.seed)
-    columns = ["tries", "held", "elsewhere", "unclear", "free_ms_p50", "free_ms_max"]
-    table(
-        "after the fault",
-        ["fault", "tries", "still held", "presses elsewhere", "unclear", "free after p50", "max (ms)"],
-        [[SAYS[fault], *(figures[c] for c in columns)] for fault, figures in found.items()],
-    )
-    total = {key: sum(figures[key] for figures in found.values()) for key in columns[:4]}
+    table("after the fault", ["fault", *COLUMNS.values()], rows(found))
+    if args.write is not None:
+        write_between(args.write, BEGIN, END, markdown(found))
+        print(f"written to {args.write}")
+    total = {key: sum(figures[key] for figures in found.values()) for key in ("tries", "held", "elsewhere", "unclear")}
     emit({"faults": found, **total}, as_json=args.json)
     return 0
