@@ -1,5 +1,5 @@
 # make demo   a fight in a window, played by the shipped policy
-# make flare  a fight in Flare, a real open-source game, which it installs
+# make flare  a fight in Flare, a real open-source game, which it installs, played by a policy trained on recordings of it
 # make test   the tests
 # All make .venv first (scripts/setup.sh) and can be run again cheaply. PYTHON=… picks the interpreter of .venv.
 
@@ -22,10 +22,10 @@ demo: $(READY)  ## let the shipped policy fight in a window; prints the outcome,
 	@scripts/setup.sh display
 	@$(COMBATVLA) demo --json
 
-flare: $(READY)  ## install the game Flare, fight its boss in its own window and record it; prints outcome and replay
+flare: $(READY)  ## install the game Flare, let a policy fight its boss in its own window; prints outcome and replay
 	@scripts/setup.sh display always
 	@scripts/setup.sh flare
-	@$(COMBATVLA) bench flare --sessions "out/flare/sessions/$$(date +%Y%m%d-%H%M%S)" --json
+	@$(COMBATVLA) bench flare --player flare --sessions "out/flare/sessions/$$(date +%Y%m%d-%H%M%S)" --json
 
 test: $(READY)  ## run the tests (not those marked slow, gpu or live)
 	@scripts/setup.sh display always

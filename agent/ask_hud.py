@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from agent import measure
+from agent.draft import LACKING
 from combatvla.errors import UserError, reason
 from combatvla.hud import HudReader
 from combatvla.profiles import GameProfile
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 BARS = {"health": "your health bar", "boss_health": "the boss's health bar"}
 BANNERS = {"win": "won", "loss": "lost"}
-NOTHING_ELSE = {"name": "?", "title": "?", "keys": {}, "prompt": "?"}
-"""A profile without a HUD."""
 
 
 class HudQuestions:
@@ -152,14 +151,14 @@ class HudQuestions:
             self.bar(name, BARS.get(name, f"the bar {name}"))
 
     def _reading(self) -> str:
-        profile = GameProfile.model_validate(NOTHING_ELSE | {"hud": self.hud})
+        profile = GameProfile.model_validate(LACKING | {"hud": self.hud})
         read = HudReader(profile).read(self._inner(self.capture.grab().pixels))
         return "  ".join(f"{name} {_shown(value)}" for name, value in read.items())
 
     def _take(self, name: str, entry: dict[str, Any]) -> None:
         """Keeps an entry that a profile may hold; says what is wrong with another one."""
         try:
-            GameProfile.model_validate(NOTHING_ELSE | {"hud": {name: entry}})
+            GameProfile.model_validate(LACKING | {"hud": {name: entry}})
         except ValueError as error:
             self.ask.say(f"    that cannot be read: {reason(error)}")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from combatvla.errors import UserError, reason
+from combatvla.profiles import GameProfile
 
 COMMENTS = {
     "title": "the window's title begins with this",
@@ -20,6 +22,8 @@ COMMENTS = {
     "restart": "begins the next fight when one is over",
     "hud": "in fractions of the picture (docs/window.md)",
 }
+LACKING = {"name": "?", "title": "?", "keys": {}, "prompt": "?"}
+"""In place of what a draft may lack."""
 ORDER = ("name", "title", "program", "start", "fps", "aspect", "keys", "press", "look", "restart", "hud", "prompt")
 
 
@@ -35,17 +39,29 @@ def before(name_or_path: str) -> dict[str, Any]:
         if name_or_path in profile_names():
             path = resources.files("combatvla.profiles") / f"{name_or_path}.yaml"
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, OSError, UnicodeError) as error:
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"--like: {name_or_path} cannot be read: {reason(error)}") from error
     if not isinstance(data, dict):
         raise UserError(f"--like: {name_or_path} is no profile: expected lines such as `title: My Game`")
     for field in ("name", "start"):  # of that game, not of this one
         if not name_or_path.endswith(".draft.yaml"):
             data.pop(field, None)
-    for field in ("keys", "hud"):
-        if not isinstance(data.setdefault(field, {}), dict):
-            raise UserError(f"--like: {name_or_path}: {field} is no list of names and values")
+    keys, _ = data.setdefault("keys", {}), data.setdefault("hud", {})
+    if "name" in data:
+        checked_name(data["name"], f"--like: {name_or_path}: name")
+    try:  # a draft may want an action pressed whose key was not asked for yet
+        pressed = [a for a in data.get("press", ()) if a in keys]
+        GameProfile.model_validate(LACKING | data | {"press": pressed})
+    except (ValueError, TypeError) as error:
+        raise UserError(f"--like: {name_or_path} is no profile, nor a part of one: {reason(error)}") from error
     return data
+
+
+def checked_name(name: object, where: str = "--name") -> str:
+    """`UserError` unless it can be a file's name everywhere."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(name)):
+        raise UserError(f"{where}: expected letters, digits, - and _, got {name!r}")
+    return str(name)
 
 
 def as_yaml(data: dict[str, Any], *, draft: bool = False) -> str:

@@ -91,16 +91,15 @@ class Eye:
         self.close()
 
     def _run(self) -> None:
-        while self._await_due():
-            try:
+        try:
+            while self._await_due():
                 frame = self._capture.grab(self._spare())
-            except Exception as error:  # handed to the loop, which ends the fight
                 with self._changed:
-                    self._error = error
-                    self._changed.notify_all()
-                return
+                    self._take(frame)
+        except Exception as error:  # handed to the loop, which ends the fight
             with self._changed:
-                self._take(frame)
+                self._error = error
+                self._changed.notify_all()
 
     def _await_due(self) -> bool:
         """Waits until a picture is due; False at the end."""

@@ -6,7 +6,6 @@ The file (`film.mkv`) can be read after a crash at any moment. Its metadata tell
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 from select import select
+from typing import BinaryIO
 
 from agent.companion import Companion
 from combatvla.desktop.base import Desktop, Window, open_desktop
@@ -31,6 +31,25 @@ class Film(Companion):
         super().__init__("agent.film", window.id, path, fps)
 
 
+def goes_on(path: Path) -> bool:
+    """Whether it is still being filmed into `path`."""
+    with path.open("rb") as file:
+        return not _lock(file, alone=True)
+
+
+def _lock(file: BinaryIO, *, alone: bool = False) -> bool:
+    """Locks `file` until it is closed; False when another process holds it. `alone`: for this process only."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, where nothing is filmed yet
+        return True
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def film(desktop: Desktop, window: Window, path: Path, fps: int) -> None:
     """Films until standard input ends or the window is gone. A busy machine gets fewer frames, never late ones."""
     import av
@@ -44,7 +63,7 @@ def film(desktop: Desktop, window: Window, path: Path, fps: int) -> None:
         av.open(str(path), "w", format="matroska", options=options) as file,
         WindowCapture(window, desktop=desktop) as eye,
     ):
-        fcntl.flock(lock, fcntl.LOCK_SH)  # nobody makes videos of a film that goes on
+        _lock(lock)  # nobody makes videos of a film that goes on
         stream = file.add_stream(
             "libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency", "crf": "20"}
         )

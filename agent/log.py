@@ -13,6 +13,7 @@ from typing import Any
 from agent.loop import Acted, Episode
 from combatvla.actions import Action
 from combatvla.desktop.base import Window
+from combatvla.desktop.grip import GIVE_BACK
 from combatvla.episode import (
     DECISIONS,
     HELD,
@@ -44,13 +45,16 @@ class EpisodeLog:
         self._lock = threading.Lock()
         self._last: Mode | None = None
 
-    def begins(self, game: GameProfile, window: Window, *, policy: str, armed: bool, seconds: float) -> None:
+    def begins(
+        self, game: GameProfile, window: Window, *, policy: str, armed: bool, seconds: float, give_back: str = GIVE_BACK
+    ) -> None:
         """Writes what is played, and the first mode."""
         now = time.monotonic_ns()
         about = EpisodeInfo(
             game=game,
             policy=policy,
             armed=armed,
+            give_back=give_back,
             title=window.title,
             width=window.width,
             height=window.height,

@@ -173,8 +173,8 @@ def _ended(stop: Callable[[], bool], look: int, end: int) -> str | None:
 
 def _await_focus(actuator: Actuator, over: Callable[[], bool], episode: Episode) -> None:
     """Waits, holding nothing, until the window has the focus and no person the control, or all is `over()`."""
-    actuator.start(WAIT_PLAN)
     since = time.monotonic()
+    actuator.start(WAIT_PLAN)
     while not actuator.focused and not over():
         time.sleep(GUARD_MS / 1000)
         human = actuator.injector.mode == "human"

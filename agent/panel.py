@@ -88,8 +88,9 @@ def spark(values: list[float], width: int, full: float) -> str:
 
 def seconds_of(chronicle: Chronicle, mode: Mode, now_ns: int) -> float:
     """For how long it has been `mode`."""
-    ends = [line.t_ns for line in chronicle.modes[1:]] + [now_ns]
-    return sum((end - line.t_ns) / 1e9 for line, end in zip(chronicle.modes, ends, strict=True) if line.mode == mode)
+    from combatvla.episode import spans_of
+
+    return sum((end - line.t_ns) / 1e9 for line, end in spans_of(chronicle.modes, now_ns) if line.mode == mode)
 
 
 def draw(chronicle: Chronicle, info: EpisodeInfo, now_ns: int, width: int, height: int) -> RenderableType:

@@ -61,7 +61,7 @@ class Args:
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "agent profile")
     from agent.ask import Ended, Terminal
-    from agent.draft import before
+    from agent.draft import before, checked_name
 
     data: dict[str, Any] = before(args.like) if args.like is not None else {}
     if args.name is not None:
@@ -153,6 +153,8 @@ def chosen_window(args: Args, desktop: Desktop, data: dict[str, Any], ask: Termi
 
 def ask_window(ask: Terminal, window: Window, data: dict[str, Any]) -> None:
     """The name, and how the window is known again."""
+    from agent.draft import checked_name
+
     while not data.get("name"):
         with_told(
             ask, lambda: data.update(name=checked_name(ask.line("A short name for the game", slug(window.title))))
@@ -194,13 +196,6 @@ def with_told(ask: Terminal, step: Any) -> None:
 def slug(title: str) -> str:
     """A short name out of a title."""
     return "-".join(re.findall(r"[a-z0-9]+", title.lower())[:2]) or "game"
-
-
-def checked_name(name: str) -> str:
-    """`UserError` unless it can be a file's name everywhere."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise UserError(f"--name: expected letters, digits, - and _, got {name!r}")
-    return name
 
 
 def check(data: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ They are made after the fight from the film and the log, so that drawing costs t
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from agent import hud
 from agent.chronicle import Chronicle
-from agent.film import FPS
+from agent.film import FPS, goes_on
 from combatvla.episode import CLEAN, FILM, REPLAY, film_of, first_frame_ns
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile
@@ -30,11 +29,8 @@ def make_videos(
     the progress in milliseconds of film. `UserError` when they cannot be written."""
     film, clean, replay = folder / FILM, folder / CLEAN, folder / REPLAY
     if film.is_file():
-        with film.open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(f"{film} is still being filmed: end the agent first, it makes the videos") from error
+        if goes_on(film):
+            raise UserError(f"{film} is still being filmed: end the agent first, it makes the videos")
         half = folder / f"{CLEAN}.part"
         try:
             remux(film, half, keep=True)

@@ -259,7 +259,7 @@ def show(players: dict[str, dict[str, Any]], title: str) -> None:
 
 
 def main(argv: list[str]) -> int:
-    from agent.run import new_folder
+    from agent.play import new_folder
 
     args = parse(Args, argv, "bench combat")
     players, tasks, start = check_args(args)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.report import emit, table
-from combatvla.stats import mean, wilson_interval
+from combatvla.stats import mean
 
 if TYPE_CHECKING:
     from agent.loop import Episode
@@ -107,7 +107,8 @@ def one_fight(
 
     What the agent does is noted in `episode`. `UserError` when the window is closed before the fight is over.
     """
-    from agent.run import Seat, Ticker, play
+    from agent.play import Seat, play
+    from agent.ticker import Ticker
     from combatvla.desktop.base import WindowGone, open_desktop
     from env.live import TRUTH_FILE, arena_window, find_arena
     from env.tasks import load_task, profile_of
@@ -154,18 +155,12 @@ def one_fight(
 
 def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, Any]:
     """One record of all fights; latencies are over all their decisions."""
-    from agent.log import figures
-    from agent.loop import Episode
+    from benchmark.tally import tally
 
-    wins = sum(f["result"] == "win" for f in fights)
-    record = {**fights[-1], "success": wins == len(fights)}
+    record = {**fights[-1], "success": all(f["result"] == "win" for f in fights)}
     if len(fights) > 1:
-        acted = [a for e in episodes for a in e.acted]
-        pooled = Episode(acted, sum(e.seconds for e in episodes), sum(e.without_focus_s for e in episodes))
-        record.update(figures(pooled), ended=record["ended"])
+        record.update(tally(fights, episodes))
         record.update({key: mean([f[key] for f in fights]) for key in ("damage_dealt", "damage_taken")})
-        record.update(episodes=len(fights), wins=wins, results=[f["result"] for f in fights])
-        record.update(success_rate=wins / len(fights), success_ci95=list(wilson_interval(wins, len(fights))))
     return record
 
 
@@ -189,7 +184,9 @@ def main(argv: list[str]) -> int:
     import numpy as np
 
     from agent.loop import Episode, warm_up
-    from agent.run import new_folder, show
+    from agent.play import new_folder
+    from agent.ticker import show
+    from benchmark.tally import won
     from combatvla.desktop.display import own_display
     from combatvla.policy import make_policy
     from combatvla.policy.base import Frame
@@ -229,8 +226,7 @@ def main(argv: list[str]) -> int:
     )
     show(record, "Latency")
     if args.episodes > 1:
-        low, high = record["success_ci95"]
-        print(f"won {record['wins']} of {args.episodes}: {record['success_rate']:.0%} [{low:.0%}, {high:.0%}]")
+        print(won(record))
     if record["replay"]:
         print(f"replay: {record['replay']}")
     emit(record, as_json=args.json)

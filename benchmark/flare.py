@@ -14,7 +14,7 @@ from combatvla.arguments import parse
 from combatvla.errors import UserError
 from combatvla.hud import EMPTY, HudReader
 from combatvla.report import emit, table
-from combatvla.stats import mean, wilson_interval
+from combatvla.stats import mean
 
 if TYPE_CHECKING:
     from agent.loop import Episode
@@ -37,14 +37,14 @@ class Args:
         combatvla bench flare
         combatvla bench flare --player random --episodes 20 --no-replay --json
         combatvla bench flare --episodes 20 --no-replay --sessions sessions/flare
-        combatvla bench flare --player out/flare-policy --episodes 20 --no-replay
+        combatvla bench flare --player flare --episodes 20 --no-replay
 
     It needs Flare (`scripts/setup.sh flare`), opens it on a display of its own with a fresh hero for each fight, and
     presses real keys. Who won is read off the screen alone. With --sessions each fight is recorded by the tracker.
     """
 
     player: str = "scripted"
-    """`scripted` (sees pixels only), `random`, or a policy: `tiny` or a checkpoint's folder."""
+    """`scripted` (sees pixels only), `random`, or a policy: `flare` (ships with the package), `tiny`, or a folder."""
     episodes: int = 1
     """How many fights."""
     seed: int = 0
@@ -74,12 +74,15 @@ class Referee:
         self.result: str | None = None
         self.health = self.boss = 1.0
         """The last that could be read."""
+        self.damage = 0.0
+        """All that the hero's bar lost so far, in fractions of a whole one; potions fill it again."""
         self._said: str | None = None
 
     def __call__(self) -> bool:
         if self.result is None:
             hud = self.reader.read(self.capture.grab().pixels)
             if hud["health"] == hud["health"]:  # NaN: not to be seen
+                self.damage += max(0.0, self.health - hud["health"])
                 self.health = hud["health"]
             if hud["boss_health"] >= EMPTY:  # the game leaves its bar out of a picture now and then
                 self.boss = hud["boss_health"]
@@ -98,7 +101,8 @@ def one_fight(
     policy: Policy, folder: Path, episode: Episode, args: Args, seed: int, session: Path | None
 ) -> dict[str, Any]:
     """Opens the game, lets `policy` fight to the end, and returns the outcome and the agent's figures."""
-    from agent.run import Seat, Ticker, play
+    from agent.play import Seat, play
+    from agent.ticker import Ticker
     from combatvla.desktop.base import WindowGone, open_desktop
     from combatvla.profiles import load_profile
     from env.flare.game import find_flare, flare_window
@@ -143,6 +147,7 @@ def one_fight(
         "seed": seed,
         "boss_health_left": round(referee.boss, 3),
         "health_left": round(referee.health, 3),
+        "damage_taken": round(referee.damage, 3),
         "session": str(session) if session else None,
         **record,
     }
@@ -150,22 +155,13 @@ def one_fight(
 
 def merge(fights: list[dict[str, Any]], episodes: list[Episode]) -> dict[str, Any]:
     """One record of all fights; latencies are over all their decisions."""
-    from agent.log import figures
-    from agent.loop import Episode
+    from benchmark.tally import tally
 
-    wins = sum(f["result"] == "win" for f in fights)
-    acted = [a for e in episodes for a in e.acted]
-    pooled = Episode(acted, sum(e.seconds for e in episodes), sum(e.without_focus_s for e in episodes))
     return {
-        "episodes": len(fights),
-        "wins": wins,
-        "success_rate": wins / len(fights),
-        "success_ci95": list(wilson_interval(wins, len(fights))),
-        "results": [f["result"] for f in fights],
-        "boss_health_left": round(mean([f["boss_health_left"] for f in fights]), 3),
-        "health_left": round(mean([f["health_left"] for f in fights]), 3),
-        **figures(pooled),
-        "ended": fights[-1]["ended"],
+        **tally(fights, episodes),
+        **{
+            key: round(mean([f[key] for f in fights]), 3) for key in ("boss_health_left", "health_left", "damage_taken")
+        },
         "log": fights[-1]["log"],
         "replay": fights[-1]["replay"],
         "sessions": [f["session"] for f in fights if f["session"]],
@@ -193,7 +189,9 @@ def main(argv: list[str]) -> int:
     import numpy as np
 
     from agent.loop import Episode, warm_up
-    from agent.run import new_folder, show
+    from agent.play import new_folder
+    from agent.ticker import show
+    from benchmark.tally import won
     from combatvla.desktop.display import own_display
     from combatvla.policy.base import Frame
     from env.flare.game import find_game
@@ -212,7 +210,7 @@ def main(argv: list[str]) -> int:
         say(f"Flare on display {display}: {args.player} fights, unpaused")
         for seed in range(args.seed, args.seed + args.episodes):
             into = folder if args.episodes == 1 else folder / str(seed)
-            session = args.sessions / f"{args.player}-{seed}" if args.sessions else None
+            session = args.sessions / f"{args.player.rpartition('/')[2]}-{seed}" if args.sessions else None
             episodes.append(Episode())
             fights.append(one_fight(policy, into, episodes[-1], args, seed, session))
             wins = sum(f["result"] == "win" for f in fights)
@@ -234,8 +232,7 @@ def main(argv: list[str]) -> int:
         ],
     )
     show(record, "Latency")
-    low, high = record["success_ci95"]
-    print(f"won {record['wins']} of {record['episodes']}: {record['success_rate']:.0%} [{low:.0%}, {high:.0%}]")
+    print(won(record))
     if args.sessions:
         print(f"sessions: {args.sessions}")
     if record["replay"]:

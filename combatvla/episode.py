@@ -17,6 +17,7 @@ goes on. All times are `time.monotonic_ns()`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -42,6 +43,7 @@ Mode = Literal["armed", "dry run", "no focus", "human", "killed"]
 over; nobody any more (the kill chord)."""
 
 Time = Annotated[int, Field(ge=0, lt=2**62)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
 Ms = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -56,8 +58,8 @@ class EpisodeInfo(BaseModel):
     """The key that gives control back to the agent."""
     title: str = ""
     """Of the window."""
-    width: int = 0
-    height: int = 0
+    width: Count = 0
+    height: Count = 0
     wall_time: datetime
     monotonic_ns: Time
     """The clock at `wall_time`."""
@@ -68,7 +70,7 @@ class EpisodeInfo(BaseModel):
 class StepLine(BaseModel):
     model_config = ConfigDict(extra="forbid")
     actions: tuple[Action, ...]
-    ms: int
+    ms: Count
 
 
 class DecisionLine(BaseModel):
@@ -87,7 +89,7 @@ class DecisionLine(BaseModel):
     plan: tuple[StepLine, ...]
     explanation: str | None = None
     text: str = ""
-    tokens: int = 0
+    tokens: Count = 0
     parsed: bool = True
     timings_ms: dict[str, Ms] = {}
 
@@ -143,6 +145,12 @@ def read_modes(folder: Path) -> list[ModeLine]:
     """Who played when; nothing in an episode that has not told. `UserError` when it cannot be read."""
     path = folder / MODES
     return read_lines(path, ModeLine) if path.exists() else []
+
+
+def spans_of(modes: Sequence[ModeLine], last_ns: int) -> Iterator[tuple[ModeLine, int]]:
+    """Each of `modes`, which are in order, and until when it was that; the last one until `last_ns`."""
+    ends = [m.t_ns for m in modes[1:]] + [last_ns]
+    return zip(modes, ends, strict=False)  # there may be none
 
 
 def read_info(folder: Path) -> EpisodeInfo | None:

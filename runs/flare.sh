@@ -22,3 +22,4 @@ combatvla tracker export "$WORK"/sessions/* --out "$WORK/data" --every-ms 100 --
 combatvla train sft --data "$WORK/data" --init combatvla/checkpoints/tiny --out "$WORK/policy" \
     --minutes "$MINUTES" --turns 1 --lr 8e-4
 fights --player "$WORK/policy" --seed 1000 | last_line policy
+python runs/flare.py "$WORK"

@@ -16,10 +16,13 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def pins() -> dict[str, str]:
+def pins(*, here: bool = False) -> dict[str, str]:
+    """Versions by name; `here`: without those of other systems."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    exact = [line.split("==") for line in lines if line and not line.startswith("#")]
-    return {name.lower().replace("_", "-"): version for name, version in exact}
+    exact = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    if here:
+        exact = [pin for pin in exact if pin.marker is None or pin.marker.evaluate()]
+    return {pin.name.lower().replace("_", "-"): str(pin.specifier).removeprefix("==") for pin in exact}
 
 
 def script(*argv: str, path: str | None = None, **env: str) -> subprocess.CompletedProcess:
@@ -51,7 +54,7 @@ def test_pins_cover_what_the_installed_packages_require():
     """`make` installs the list without resolving, so it must be complete."""
     from importlib.metadata import PackageNotFoundError, requires
 
-    exact = pins()
+    exact = pins(here=True)
     lacking = set()
     for name in exact:
         try:

@@ -23,15 +23,15 @@ SAYS = {
     "server-down": "policy server down",
     "random-bytes": "model output replaced by random bytes",
 }
-BEGIN, END = "<!-- FIGURES: written by combatvla bench drill -->", "<!-- /FIGURES -->"
 COLUMNS = {
     "tries": "tries",
     "held": "still held",
     "elsewhere": "presses elsewhere",
     "unclear": "unclear",
-    "free_ms_p50": "free after p50 ms",
-    "free_ms_max": "max ms",
+    "free_ms_p50": "free after, ms p50",
+    "free_ms_max": "max",
 }
+BEGIN, END = "<!-- DRILL: written by combatvla bench drill -->", "<!-- /DRILL -->"
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Args:
     On a display of its own, with real windows, real keys and `combatvla agent run` as its own process. Each fault comes
     in a moment in which keys are held. Afterwards no key may be held, no press may have arrived in another window, and
     the agent must have said what happened in one sentence and ended as it should. Every twentieth try of those that
-    start a game is in the Arena's real window, the others in a plain one. About twenty minutes.
+    start a game is in the Arena's real window, the others in a plain one. About a quarter of an hour.
     """
 
     tries: int = 200
@@ -57,7 +57,7 @@ class Args:
     seed: int = 0
     """Of the random bytes."""
     write: Path | None = None
-    """Put the figures into this page too, between the lines that mark their place (docs/safety.md)."""
+    """Puts the table into this page too, between the lines that mark its place (docs/safety.md)."""
     json: bool = False
     """Print the figures as one JSON object on the last line."""
 
@@ -65,7 +65,7 @@ class Args:
 def measure(
     tries: int, only: Sequence[str] = (), *, seed: int = 0, agent: Sequence[str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The figures by fault (`faults.Result.figures`); what was said where it was not clear goes to standard error.
+    """The figures by fault (`faults.Result.figures`), and under `examples` what was said where it was not clear.
     `agent`: the command line that stands for `combatvla agent run`."""
     from benchmark.drill.faults import FAULTS
     from benchmark.drill.stage import AGENT, SIZE, Stage
@@ -90,16 +90,6 @@ def measure(
     return found
 
 
-def rows(found: dict[str, dict[str, Any]]) -> list[list[Any]]:
-    return [[SAYS[fault], *(figures[column] for column in COLUMNS)] for fault, figures in found.items()]
-
-
-def markdown(found: dict[str, dict[str, Any]]) -> str:
-    lines = ["", f"| fault | {' | '.join(COLUMNS.values())} |", f"|---|{'---|' * len(COLUMNS)}"]
-    lines += [f"| {' | '.join(map(str, row))} |" for row in rows(found)]
-    return "\n".join([*lines, ""])
-
-
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "bench drill")
     if args.tries < 1:
@@ -107,9 +97,11 @@ def main(argv: list[str]) -> int:
     if args.write is not None:
         around(args.write, BEGIN, END)  # refuses a wrong page before the long run, not after it
     found = measure(args.tries, args.only, seed=args.seed)
-    table("after the fault", ["fault", *COLUMNS.values()], rows(found))
+    rows = [[SAYS[fault], *(str(figures[c]) for c in COLUMNS)] for fault, figures in found.items()]
+    table("after the fault", ["fault", *COLUMNS.values()], rows)
     if args.write is not None:
-        write_between(args.write, BEGIN, END, markdown(found))
+        head = [["fault", *COLUMNS.values()], ["---"] * (1 + len(COLUMNS))]
+        write_between(args.write, BEGIN, END, "\n".join(["", *(f"| {' | '.join(row)} |" for row in head + rows), ""]))
         print(f"written to {args.write}")
     total = {key: sum(figures[key] for figures in found.values()) for key in ("tries", "held", "elsewhere", "unclear")}
     emit({"faults": found, **total}, as_json=args.json)

@@ -12,7 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
-from agent.run import Seat, Ticker, play
+from agent.play import Seat, play
+from agent.ticker import Ticker
 from combatvla.actions import Plan
 from combatvla.aot import ParseCounts, decode_or_wait
 from combatvla.desktop import open_desktop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from combatvla.actions import LOOKS, WAIT_PLAN, Action, Plan
 from combatvla.desktop.base import Injector
@@ -111,7 +112,9 @@ class Actuator:
         wanted = wanted.difference(late)
         self.focused = self.injector.set_held(wanted)
         done_ns = time.monotonic_ns()
-        self._note(wanted if self.focused else frozenset(), done_ns, step)
+        # As it is, not as it was wanted: a press beyond the limits is left out, and some actions have no key.
+        held = self.injector.held | (wanted & LOOKS.keys())
+        self._note(held if self.focused else frozenset(), done_ns, step)
         self._send_turn()
         return done_ns, max(late.values(), default=None)
 
@@ -164,8 +167,10 @@ class Actuator:
                     continue  # another plan, or the end
                 try:
                     _, late_ms = self._set()
-                except Exception as error:  # handed to the loop, which ends the fight
+                except Exception as error:  # handed to the loop, which ends the fight once the policy has answered
                     self._error = error
+                    with suppress(Exception):
+                        self.injector.release_all()
                     return
 
 

@@ -148,6 +148,8 @@ class Capture(Protocol):
 class Injector(Protocol):
     mode: str
     """Who plays (`combatvla.episode.Mode`)."""
+    held: frozenset[Action]
+    """What is held by a key or button; in a dry run, what would be."""
     press: frozenset[Action]
     """The actions that each further step, and each further decision, presses anew (`GameProfile.press`)."""
     look_speed: float

@@ -11,20 +11,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
 
 from Xlib import XK, display
 
 from combatvla.desktop.grip import FUNCTION_KEYS, Grip
 from combatvla.desktop.rawinput import RawInput
+from combatvla.desktop.takeover import Takeover
 from combatvla.desktop.x11 import KEYSYMS
 from combatvla.errors import UserError
 
-JITTER_COUNTS = 12
-"""A mouse that moves by less than this within `JITTER_S` was not moved by a hand: tables shake."""
-JITTER_S = 0.25
-SETTLE_S = 0.5
-"""The hand that clicked the game, to give it the focus, still moves the mouse for so long; that is no taking over."""
 LATE_S = 2.0
 """What was sent comes back at once, or after a window manager has looked at the click before it."""
 _BOTH = {
@@ -36,51 +31,36 @@ _BOTH = {
 _NAMED = KEYSYMS | {name: name.upper() for name in FUNCTION_KEYS} | {"pause": "Pause", "scroll_lock": "Scroll_Lock"}
 
 
-@dataclass
-class Human:
+class Human(Takeover):
     """Whether the person has taken control, or has ended all of it; to be told of each input that is sent (`expect`)
-    and of each that is heard (`heed`). For one thread."""
+    and of each that is heard (`heed`). For one thread. `UserError` when the keyboard lacks a key of `grip`."""
 
-    connection: display.Display
-    grip: Grip = field(default_factory=Grip)
-    taken: bool = False
-    killed: bool = False
-    by: str = ""
-    """What took control: `a key`, `a mouse button` or `the mouse`."""
-
-    def __post_init__(self) -> None:
-        self._chord = [self._codes(name) for name in self.grip.kill_chord.lower().split("+")]
-        self._give_back = self._codes(self.grip.give_back.lower())
-        if not all(self._chord) or not self._give_back:
+    def __init__(self, connection: display.Display, grip: Grip) -> None:
+        self._x = connection
+        self._sent: deque[tuple[float, RawInput]] = deque()
+        chord = [self._codes(name) for name in grip.kill_chord.lower().split("+")]
+        give_back = self._codes(grip.give_back.lower())
+        if not all(chord) or not give_back:
             raise UserError(
-                f"the keyboard layout lacks a key of {self.grip.kill_chord} or {self.grip.give_back}: choose others "
+                f"the keyboard layout lacks a key of {grip.kill_chord} or {grip.give_back}: choose others "
                 "with --kill-chord and --give-back"
             )
-        self._sent: deque[tuple[float, RawInput]] = deque()
-        self._down: set[int] = set()
-        """The keys that the person holds, as far as was heard."""
-        self._moved: deque[tuple[float, float]] = deque()
-        self._calm_until = time.monotonic() + SETTLE_S
+        super().__init__(chord, give_back)
 
     def expect(self, sent: RawInput) -> None:
         """This is about to be sent."""
         self._sent.append((time.monotonic(), sent))
 
-    def settle(self) -> None:
-        """The game has just got the focus."""
-        self._calm_until = time.monotonic() + SETTLE_S
-        self._moved.clear()
-
     def heed(self, heard: RawInput, *, focused: bool) -> None:
-        """This happened, while the game had the focus or had not: what is typed elsewhere is no taking over."""
+        """This happened, while the game had the focus or had not."""
         if self._is_ours(heard):
             return
         if heard.kind == "key":
-            self._heed_key(heard, focused)
-        elif focused and heard.kind == "button" and heard.down:
-            self._take("a mouse button")
-        elif focused and heard.kind == "motion" and self._is_a_hand(heard):
-            self._take("the mouse")
+            self.heed_key(heard.code, down=heard.down, focused=focused)
+        elif heard.kind == "button":
+            self.heed_button(down=heard.down, focused=focused)
+        else:
+            self.heed_motion(abs(heard.x) + abs(heard.y), focused=focused)
 
     def _is_ours(self, heard: RawInput) -> bool:
         now = time.monotonic()
@@ -92,35 +72,7 @@ class Human:
                 return True
         return False
 
-    def _heed_key(self, heard: RawInput, focused: bool) -> None:
-        # A release alone is none of the person's doings: the key was pressed before we listened (Enter, in the
-        # terminal), or our watchdog let go of it.
-        if not heard.down:
-            self._down.discard(heard.code)
-            return
-        self._down.add(heard.code)
-        if all(self._down & codes for codes in self._chord) and heard.code in self._chord[-1]:
-            self.killed = True
-        elif heard.code in self._give_back:
-            self.taken = self.taken and not focused
-            self._moved.clear()
-        elif focused:
-            self._take("a key")
-
-    def _is_a_hand(self, heard: RawInput) -> bool:
-        now = time.monotonic()
-        if now < self._calm_until:
-            return False
-        self._moved.append((now, abs(heard.x) + abs(heard.y)))
-        while now - self._moved[0][0] > JITTER_S:
-            self._moved.popleft()
-        return sum(counts for _, counts in self._moved) >= JITTER_COUNTS
-
-    def _take(self, by: str) -> None:
-        if not self.taken:
-            self.taken, self.by = True, by
-
     def _codes(self, name: str) -> frozenset[int]:
         """Of the keys that are called so: a modifier is there twice."""
         keysyms = [XK.string_to_keysym(n) or ord(n) for n in _BOTH.get(name, (_NAMED.get(name, name),))]
-        return frozenset(code for k in keysyms for code, index in self.connection.keysym_to_keycodes(k) if index == 0)
+        return frozenset(code for k in keysyms for code, index in self._x.keysym_to_keycodes(k) if index == 0)

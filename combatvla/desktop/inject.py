@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from combatvla.actions import Action
 from combatvla.desktop import rawinput, watchdog
@@ -193,18 +193,18 @@ class GuardedInjector:
             heard = [self._wake_read, fd] if self._failure is None else [self._wake_read]
             ready = select.select(heard, [], [], watchdog.BEAT_S)[0]
             self._beat()
-            if self._wake_read in ready and not os.read(self._wake_read, 1):
-                return
+            ended = self._wake_read in ready and not os.read(self._wake_read, 64)
             if fd in ready:
                 self._guarded(self._heed_events)
-            try:
-                job, answer = self._jobs.get_nowait()
-            except Empty:
-                continue
-            answered = self._guarded(job)
-            if self._failure is None:
-                self._guarded(self._heed_events)  # events that came in together with a reply
-            answer.put(*answered)
+            # All that wait, at the end too: a caller that a signal interrupts may leave one without a wake.
+            for _ in range(self._jobs.qsize()):
+                job, answer = self._jobs.get()
+                answered = self._guarded(job)
+                if self._failure is None:
+                    self._guarded(self._heed_events)  # events that came in together with a reply
+                answer.put(*answered)
+            if ended:
+                return
 
     def _beat(self) -> None:
         """Gives the watchdog its sign of life; lets go after a standstill, so that what it released is pressed anew."""

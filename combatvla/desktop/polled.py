@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from combatvla.actions import Action
@@ -208,10 +209,10 @@ class PolledInjector:
                 now = time.monotonic()
                 still_s = now - self._beaten
                 focused = self._hands.focused() == self.window.id
-                self._note_mode(focused)
                 if still_s > 0.7 * watchdog.STILL_S or (self.held and not focused):
                     # After a standstill the watchdog may have let go: what is still wanted is pressed anew.
                     self._drop()
+                self._note_mode(focused)
                 if still_s > watchdog.BEAT_S / 2:
                     self._beaten = now
                     if self._watchdog is not None:
@@ -238,7 +239,8 @@ class PolledInjector:
             mode = ("armed" if self.armed else "dry run") if focused else "no focus"
         if mode != self.mode:
             self.mode = mode
-            self._on_mode(time.monotonic_ns(), mode)
+            with suppress(Exception):  # a log on a full disk, say: this thread must live on to let go of the keys
+                self._on_mode(time.monotonic_ns(), mode)
 
     def _allowed(self) -> bool:
         """Whether anything may be held now. Raises `Killed` after the kill chord."""

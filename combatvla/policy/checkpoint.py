@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 INFO_FILE = "combatvla.json"
 FORMAT_VERSION = 1
+SHIPPED = {"tiny": "runs/tiny.sh", "flare": "runs/flare.sh"}
+"""The checkpoints that ship with the package, and their recipes: `tiny` fights in the Arena, `flare` in Flare."""
 
 
 class PolicyInfo(BaseModel):
@@ -118,25 +120,24 @@ def save_checkpoint(
 
 
 def policy_folder(name_or_path: str | Path) -> Path:
-    """The folder itself, or that of `tiny`, which ships with the package. `UserError` when it did not."""
-    if str(name_or_path) != "tiny":
+    """The folder itself, or that of a shipped checkpoint (`SHIPPED`). `UserError` when that is not there."""
+    name = str(name_or_path)
+    if name not in SHIPPED:
         return Path(name_or_path)
-    folder = Path(str(resources.files("combatvla") / "checkpoints" / "tiny"))
+    folder = Path(str(resources.files("combatvla") / "checkpoints" / name))
     if not (folder / "config.json").is_file():
-        raise UserError(f"the tiny checkpoint is missing from {folder}: make it with runs/tiny.sh, or name a folder")
+        raise UserError(f"the checkpoint {name} is not in {folder}: make it with {SHIPPED[name]}, or name another")
     return folder
 
 
 def read_info(folder: str | Path) -> PolicyInfo:
     """`combatvla.json` of a policy's folder. `UserError` when the folder is missing or not one of ours."""
     folder = Path(folder)
+    hint = f"expected the folder that `combatvla train sft` writes, or the name {' or '.join(SHIPPED)}"
     if not folder.is_dir():
-        raise UserError(
-            f"no checkpoint at {folder}: expected the folder that `combatvla train sft` writes, or the name tiny"
-        )
+        raise UserError(f"no checkpoint at {folder}: {hint}")
     path = folder / INFO_FILE
     if not path.is_file():
-        hint = "expected the folder that `combatvla train sft` writes, or the name tiny"
         if (folder / "config.json").is_file():
             hint = f"make one of it with `combatvla train sft --init {folder}`"
         raise UserError(f"{folder} is not a CombatVLA checkpoint: it has no {INFO_FILE}; {hint}")

@@ -34,7 +34,7 @@ from combatvla.policy.tokenizer import prefix_ids, question
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Qwen2_5_VLForConditionalGeneration
 
-_KEPT_FRAMES = 8
+_KEPT_FRAMES = 64
 
 
 def load_policy(name_or_path: str | Path, *, device: str | None = None, **options: Any) -> LocalPolicy:
@@ -117,8 +117,10 @@ class LocalPolicy:
         clock.append(time.perf_counter())
         if new:
             features = self.engine.see(torch.from_numpy(np.stack(prepared)))
-            self._seen = (self._seen + list(zip(new, features, strict=True)))[-_KEPT_FRAMES - len(frames) :]
+            self._seen += zip(new, features, strict=True)
         self._window = [self._features(frame) for frame in frames]
+        # Later windows reach back no further than this one.
+        self._seen = [(f, x) for f, x in self._seen if f.t_ns >= frames[0].t_ns][-_KEPT_FRAMES:]
         clock.append(time.perf_counter())
         self._ends = self.engine.read(self._window)
         clock.append(time.perf_counter())

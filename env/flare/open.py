@@ -21,7 +21,7 @@ class Args:
     For example:
 
         combatvla env flare &
-        combatvla agent run --game flare --policy out/flare-policy --armed
+        combatvla agent run --game flare --policy flare --armed
 
     W A S D walk, J strikes where you last walked, R drinks, Space dashes. Close the window to end it. Your own saves
     and settings of Flare are not touched.

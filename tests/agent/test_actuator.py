@@ -9,11 +9,12 @@ import pytest
 from combatvla.actions import WAIT_PLAN, Action, Plan, Step
 from combatvla.desktop.actuator import UP_MS, Actuator
 from combatvla.desktop.inject import GuardedInjector
+from combatvla.desktop.limits import Limits
 from combatvla.profiles import Look
 from tests.helpers import until
 
 A = Action
-QUIET_MS = 25
+QUIET_MS = 40
 """An own machine is within a millisecond or two; others get more time."""
 
 
@@ -64,7 +65,7 @@ def presses(heard, key: str) -> list[tuple[int, bool]]:
     return [(t, went) for t, k, went in heard if k == key]
 
 
-ATTACK = Plan.of(A.MOVE_FORWARD, A.LIGHT_ATTACK)
+ATTACK = Plan.of(A.MOVE_FORWARD, A.LIGHT_ATTACK, ms=300)
 
 
 def test_holding_goes_on_where_the_game_wants_no_new_press(play):
@@ -144,3 +145,32 @@ def test_lock_on_is_a_key_like_others(play, arena):
     keys = arena.keys | {A.LOCK_ON: "mouse_middle"}
     heard, _ = play(Plan.of(A.LOCK_ON), Plan.of(A.LOCK_ON), every_ms=150, keys=keys, press=(A.LOCK_ON,))
     assert [went for _, went in presses(heard, "button2")] == [True, False] * 2
+
+
+def test_a_press_that_is_left_out_is_not_told_as_held(desktop, arena, ears):
+    told: list[frozenset] = []
+    profile = arena.model_copy(update={"press": (A.DODGE,)})
+    plan = Plan((Step.of(A.DODGE, ms=50), Step.of(A.MOVE_LEFT, A.BLOCK, ms=50), Step.of(A.DODGE, ms=50)))
+    with GuardedInjector(desktop, ears[1], profile, armed=True, limits=Limits(30, 1)) as injector:
+        with Actuator(injector, on_held=lambda t_ns, held: told.append(held)) as actuator:
+            ears[0].heard()
+            actuator.start(plan)
+            time.sleep(0.3)
+        assert injector.meter.left_out == 1
+    assert told == [{A.DODGE}, {A.MOVE_LEFT}, set()], "and the Arena has no key for block"
+    assert [k for _, k, down in ears[0].heard() if down] == [" ", "a"]
+
+
+def test_what_goes_wrong_in_the_thread_leaves_nothing_held(desktop, arena, ears, down):
+    def full(t_ns: int, held) -> None:
+        if A.SPRINT in held:
+            raise OSError(28, "No space left on device")
+
+    with GuardedInjector(desktop, ears[1], arena, armed=True) as injector:
+        actuator = Actuator(injector, on_held=full)
+        actuator.start(Plan((Step.of(A.MOVE_FORWARD, ms=50), Step.of(A.MOVE_FORWARD, A.SPRINT, ms=1000))))
+        until(lambda: not actuator._thread.is_alive())
+        assert down() == 0, "the policy may think for long before the loop hears of it"
+        with pytest.raises(OSError):
+            actuator.start(WAIT_PLAN)
+        actuator.close()

@@ -340,7 +340,14 @@ def test_without_a_terminal_it_says_what_is_missing():
     assert done.returncode == 2 and "unknown game 'nothing.yaml'" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "keys: [", "keys: 3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[1, 2]", "keys: [", "keys: 3", "keys: {dodge: [1]}", "hud: {health: 5}", "title: 5", "aspect: 3"),
+        *("press: 5", "press: [[]]", "look: 5", "program: 5", "prompt: 5", "title: 2024-99-99", "nothing: 1"),
+        *("5: w", "name: ../elsewhere", "[" * 10_000),
+    ],
+)
 def test_what_is_no_draft_is_one_sentence(text, tmp_path):
     path = tmp_path / "bad.draft.yaml"
     path.write_text(text)

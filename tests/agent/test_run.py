@@ -7,20 +7,25 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from agent.play import Seat, play
 from combatvla import cli
+from combatvla.actions import Action, Plan, Step
+from combatvla.desktop import WindowGone
 from combatvla.episode import DecisionLine, HeldLine, read_lines
 from combatvla.errors import UserError
+from combatvla.policy.base import Decision
 from tests.helpers import start_command, until
 from tests.tracker.episodes import write_episode
 
 HOLDER = """
 import sys
 from pathlib import Path
-from agent.run import Seat, play
+from agent.play import Seat, play
 from combatvla.actions import Plan
 from combatvla.desktop import open_desktop
 from combatvla.policy.base import Decision
@@ -87,7 +92,8 @@ def test_signals_leave_no_key_down(holder, down, tmp_path, number, code):
     process = holder("hold")
     until(lambda: down() == 3 and filmed(tmp_path), 20)
     process.send_signal(number)
-    assert process.wait(20) in code
+    status = process.wait(20)
+    assert status in code, process.stderr.read()
     until(lambda: down() == 0)
     until(lambda: not films(tmp_path))
     decisions = read_lines(tmp_path / "decisions.jsonl", DecisionLine)
@@ -110,6 +116,47 @@ def test_a_fault_leaves_no_key_down(holder, down, tmp_path):
 
 def run(*argv: str, **options) -> subprocess.Popen:
     return start_command("agent", "run", "--game", "arena", "--policy", "random", *argv, **options)
+
+
+def test_ctrl_c_tells_where_the_log_is(probe, desktop, arena, down, tmp_path):
+    probe().find(desktop, arena)
+    agent = run("--armed", "--no-replay", "--log", str(tmp_path))
+    until(down, 30)
+    agent.send_signal(signal.SIGINT)
+    _, said = agent.communicate(timeout=30)
+    (folder,) = tmp_path.iterdir()
+    assert agent.returncode == 130 and down() == 0
+    assert f"ended by Ctrl-C: every key was let go, the log is in {folder}" in said.splitlines()
+
+
+def test_what_was_left_out_counts_when_the_window_is_closed_too(probe, desktop, arena, down, tmp_path):
+    window = probe()
+    found = window.find(desktop, arena)
+    profile = arena.model_copy(update={"press": (Action.DODGE,)})
+    plan = Plan((Step.of("dodge", ms=50), Step.of("move_left", ms=50), Step.of("dodge", ms=50)))
+    seat = Seat(desktop, found, profile, tmp_path / "log", replay=False)
+    ends = time.monotonic() + 2.5
+
+    class Hasty:
+        name, frames_per_decision, needs_truth = "hasty", 1, False
+
+        def reset(self, seed=None) -> None: ...
+
+        def decide(self, frames, **options) -> Decision:
+            if time.monotonic() > ends:
+                window.process.kill()
+            return Decision(plan)
+
+    with pytest.raises(WindowGone):
+        play(Hasty(), seat, seconds=20, period_ms=150)
+    summary = json.loads((seat.folder / "summary.json").read_text())
+    assert summary["ended"] == "window closed" and summary["left_out"] > 0
+
+
+@pytest.mark.parametrize("module", ["agent.run", "agent.play", "agent.videos", "agent.replay", "agent.profile"])
+def test_it_starts_where_the_system_is_no_unix(module):
+    code = f"import sys; sys.modules['fcntl'] = sys.modules['termios'] = None; import {module}, agent.film"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(cli.__file__).parents[1]).returncode == 0
 
 
 def test_window_closed_in_mid_fight(probe, desktop, arena, down, tmp_path):
@@ -159,6 +206,9 @@ def test_dry_run_from_the_command_line(probe, desktop, arena, tmp_path):
         (["--game", "tetris"], "unknown game 'tetris'"),
         (["--policy", "random", "--wait", "0.1"], "no window whose title starts with 'CombatVLA Arena'"),
         (["--policy", "/nowhere"], "/nowhere"),
+        (["--seconds", "inf"], "--seconds must be more than 0 and at most"),
+        (["--replay", "a.mp4", "--no-replay"], "give one of them"),
+        (["--hz", "nan"], "--hz must be more than 0"),
         (["--hz", "0"], "--hz must be more than 0"),
         (["--deadline", "0"], "--deadline must be more than 0"),
         (["--seconds", "-1"], "--seconds must be more than 0"),

@@ -108,9 +108,25 @@ def test_features_of_seen_frames_are_kept_and_never_mixed_up(policy, pictures):
         assert calls == [2, 1, 1, 2]
         for i in range(40):
             policy.decide([Frame(pictures[0], 100 + i)])
-        assert len(policy._seen) < 20
+        assert len(policy._seen) < 5
     finally:
         del policy.engine.see
+
+
+def test_frames_far_apart_are_seen_once(tiny_folder):
+    policy = load_policy(tiny_folder, frames=5)
+    seen, see = [], policy.engine.see
+
+    def count(pixels):
+        seen.append(len(pixels))
+        return see(pixels)
+
+    policy.engine.see = count
+    pictures = np.random.default_rng(0).integers(0, 255, (30, 112, 196, 3), dtype=np.uint8)
+    taken = [Frame(pixels, i * 100_000_000) for i, pixels in enumerate(pictures)]
+    for newest in range(30):  # ten decisions a second, of frames 400 ms apart
+        policy.decide(taken[newest % 4 : newest + 1 : 4][-5:])
+    assert len(seen) == 30 and seen[20:] == [1] * 10
 
 
 def test_deadline_gives_the_best_plan_so_far(policy, pictures):

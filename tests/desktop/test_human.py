@@ -9,8 +9,8 @@ from Xlib import XK, X
 
 from combatvla.actions import Action
 from combatvla.desktop.grip import Grip, Killed
-from combatvla.desktop.human import JITTER_COUNTS, SETTLE_S
 from combatvla.desktop.inject import GuardedInjector
+from combatvla.desktop.takeover import JITTER_COUNTS, SETTLE_S
 from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
 from tests.helpers import until

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from Xlib import X, Xutil
 from combatvla.actions import Action
 from combatvla.desktop import WindowGone
 from combatvla.desktop.exits import release_on_exit
-from combatvla.desktop.inject import GuardedInjector
+from combatvla.desktop.inject import GuardedInjector, _Answer
 from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
 from tests.helpers import until
@@ -450,3 +451,15 @@ def test_a_key_that_the_keyboard_lacks(desktop, arena, probe):
     strange = arena.model_copy(update={"keys": {Action.HEAL: "\u20bf"}})
     with pytest.raises(UserError, match="keyboard layout has no plain key"):
         GuardedInjector(desktop, target, strange, armed=True)
+
+
+def test_closing_carries_out_what_an_interrupted_call_left(desktop, arena, probe, server):
+    window = probe()
+    injector = GuardedInjector(desktop, window.find(desktop, arena), arena, armed=True)
+    # As after a signal between the two halves of handing a job over: the thread was not woken.
+    injector._jobs.put((lambda: injector._set(FORWARD_DODGE), _Answer()))
+    closing = threading.Thread(target=injector.close, daemon=True)
+    closing.start()
+    closing.join(6)
+    assert not closing.is_alive(), "it waits for an answer that nobody gives"
+    assert server() == (0, 0)

@@ -19,8 +19,9 @@ from combatvla.desktop.base import Window
 from combatvla.desktop.exits import release_on_exit
 from combatvla.desktop.grip import Grip, Killed
 from combatvla.desktop.polled import PolledInjector
-from combatvla.desktop.polled_human import JITTER_COUNTS, Done
+from combatvla.desktop.polled_human import Done
 from combatvla.desktop.portable import PortableDesktop, Shown
+from combatvla.desktop.takeover import JITTER_COUNTS
 from combatvla.errors import UserError
 from combatvla.profiles import Look
 from tests.desktop.file_hands import FileHands
@@ -255,3 +256,21 @@ def test_the_platform_chooses_the_injector(system, arena, monkeypatch):
     with release_on_exit(open_injector(PortableDesktop(Stack()), GAME, arena, armed=True)) as injector:
         assert isinstance(injector, PolledInjector) and injector.set_held(RUN)
     assert system.down() == set()
+
+
+def test_who_hears_of_the_mode_cannot_end_the_guard(system, arena):
+    def full(t_ns: int, mode: str) -> None:
+        if mode == "no focus":
+            assert not system.down(), "told before it let go"
+            told.append(mode)
+            raise OSError(28, "No space left on device")
+
+    told: list[str] = []
+    with opened(system, arena, on_mode=full) as injector:
+        assert injector.set_held(RUN)
+        system.set_focus(1)
+        until(lambda: told and not system.down())
+        system.set_focus(7)
+        assert injector.set_held(RUN)
+        system.set_focus(1)
+        until(lambda: not system.down(), 2)

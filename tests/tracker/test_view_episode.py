@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.chronicle import Chronicle
+from agent.panel import seconds_of
 from combatvla import cli
 from combatvla.errors import UserError
 from tests.helpers import start_command
@@ -85,6 +87,13 @@ def test_without_a_film_the_decisions_are_shown(tmp_path):
     assert page["duration"] == 3250
 
 
+def test_an_episode_that_has_not_told_who_played_is_shown(episode):
+    (episode / "modes.jsonl").unlink()
+    page = shown(episode)
+    assert page["spans"] == [] and len(page["notes"]) == 5
+    assert seconds_of(Chronicle(episode), "human", 1) == 0
+
+
 def test_a_torn_episode_is_shown(episode):
     film = episode / "film.mkv"
     os.truncate(film, int(film.stat().st_size * 0.6))
@@ -120,7 +129,9 @@ def test_damage_is_one_sentence(episode, name, rubbish, capsys):
 
 def test_numbers_out_of_all_bounds_are_refused(episode):
     line = DECISIONS_MADE[0].model_dump(mode="json")
-    for key, value in (("frame_ns", 2**63), ("acted_ns", -1), ("action_age_ms", float("inf"))):
+    steps = [[{"actions": ["dodge"], "ms": ms}] for ms in (10**400, -1)]
+    bad = [("frame_ns", 2**63), ("acted_ns", -1), ("action_age_ms", float("inf")), ("tokens", 10**400)]
+    for key, value in (*bad, *(("plan", plan) for plan in steps)):
         (episode / "decisions.jsonl").write_text(json.dumps(line | {key: value}) + "\n")
         with pytest.raises(UserError, match="line 1"):
             EpisodeSource(episode).show()
@@ -149,7 +160,8 @@ def test_bad_input_is_one_sentence(episode, argv, says, capsys, monkeypatch):
 
 def test_the_command_serves_the_newest_episode(tmp_path):
     old, new = (write_episode(tmp_path / "out" / "agent" / name) for name in ("20260101-000000", "20260102-000000"))
-    os.utime(old, (1, 1))
+    os.utime(old / "decisions.jsonl", (1, 1))
+    os.utime(new, (1, 1))  # as if videos were made of the old one only now
     process = start_command("agent", "replay", "--no-open", cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()})
     try:
         assert new.name in process.stdout.readline()

@@ -21,6 +21,7 @@ import yaml
 from combatvla.actions import Action
 from combatvla.desktop.base import Desktop, Window
 from combatvla.desktop.inject import GuardedInjector
+from combatvla.desktop.limits import UNLIMITED
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile, load_profile
 from combatvla.report import Advance, percentile
@@ -164,7 +165,7 @@ def recording(game: str, folder: Path, fps: int) -> Iterator[subprocess.Popen]:
 def press(desktop: Desktop, game: Game, actions: int, seed: int, advance: Advance) -> Presser:
     """Presses keys in the game until `actions` were pressed, or the game no longer looks."""
     stop = threading.Event()
-    with GuardedInjector(desktop, game.window, game.profile, armed=True) as injector:
+    with GuardedInjector(desktop, game.window, game.profile, armed=True, limits=UNLIMITED) as injector:
         lanes = [[a for a in lane if a in game.profile.keys] for lane in LANES]
         presser = Presser(
             injector, [lane for lane in lanes if lane], game.truth.count, game.tic_ms, game.hold, game.rest, seed

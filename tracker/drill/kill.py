@@ -16,6 +16,7 @@ from typing import Any
 
 from combatvla.actions import Action
 from combatvla.desktop.inject import GuardedInjector
+from combatvla.desktop.limits import UNLIMITED
 from combatvla.errors import UserError
 from combatvla.profiles import load_profile
 from combatvla.report import Advance, percentile
@@ -108,7 +109,7 @@ def measure_kills(kills: int, seed: int, folder: Path, advance: Advance) -> dict
     found: list[Left] = []
     with running_game((640, 360)) as (desktop, window):
         profile = load_profile("arena")
-        with GuardedInjector(desktop, window, profile, armed=True) as injector:
+        with GuardedInjector(desktop, window, profile, armed=True, limits=UNLIMITED) as injector:
             for i in range(kills):
                 name = folder / f"session-{i:03d}"
                 with recording("arena", name, 30) as recorder:

@@ -27,6 +27,7 @@ from combatvla.episode import (
     read_info,
     read_lines,
     read_modes,
+    spans_of,
 )
 from combatvla.errors import UserError
 from combatvla.profiles import GameProfile, load_profile
@@ -257,8 +258,7 @@ def _events(logs: Logs, first: int) -> list[Event]:
 
 def _spans(modes: Sequence[ModeLine], first: int, last: int) -> Iterator[Span]:
     """When the agent did not play though it was let loose."""
-    ends = [m.t_ns for m in modes[1:]] + [last]
-    for line, end in zip(modes, ends, strict=True):
+    for line, end in spans_of(modes, last):
         if line.mode in ("no focus", "human", "killed"):
             yield Span((line.t_ns - first) / MS, (max(end, line.t_ns) - first) / MS, line.mode, MODES[line.mode])
 

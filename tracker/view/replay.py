@@ -9,7 +9,7 @@ from pathlib import Path
 import tyro
 
 from combatvla.arguments import parse
-from combatvla.episode import find_episodes
+from combatvla.episode import DECISIONS, find_episodes
 from combatvla.errors import UserError
 from tracker.view.command import serve
 from tracker.view.episode import EpisodeSource
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
             raise UserError(f"no episode in {folder}: expected a folder made by `combatvla agent run`")
         folders += found
     if not args.episodes:
-        folders = sorted(find_episodes(LOGS), key=lambda folder: folder.stat().st_mtime)[-1:]
+        folders = sorted(find_episodes(LOGS), key=lambda folder: (folder / DECISIONS).stat().st_mtime)[-1:]
         if not folders:
             raise UserError(
                 f"no episode under {LOGS}: let the agent play first (`combatvla agent run`), or name a folder"
