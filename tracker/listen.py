@@ -60,6 +60,7 @@ class InputListener:
         self._gathered_ns = 0
         self._focus = desktop.watch_focus(window)
         moved = {"on_move": self._move, "on_look": self._moved} if motion else {}
+        self._begun = threading.Event()
         try:
             self._source = _source()(
                 on_press=self._key_down,
@@ -71,6 +72,8 @@ class InputListener:
         except BaseException:
             self._focus.close()
             raise
+        finally:
+            self._begun.set()
 
     @property
     def down(self) -> tuple[str, ...]:
@@ -197,6 +200,7 @@ class InputListener:
 
     def _name(self, key: keyboard.Key | keyboard.KeyCode | None) -> str:
         """The profile's word for a key."""
+        self._begun.wait()  # a key may be heard while the source is still being made
         return named(key) or self._source.plain(key)
 
 

@@ -65,7 +65,7 @@ class Args:
 def measure(
     tries: int, only: Sequence[str] = (), *, seed: int = 0, agent: Sequence[str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The figures by fault (`faults.Result.figures`), and under `examples` what was said where it was not clear.
+    """The figures by fault (`faults.Result.figures`); what was said where it was not clear goes to standard error.
     `agent`: the command line that stands for `combatvla agent run`."""
     from benchmark.drill.faults import FAULTS
     from benchmark.drill.stage import AGENT, SIZE, Stage

@@ -51,6 +51,7 @@ class Result:
         self.free_s.append(free_s)
         self.held += bool(stage.held()) or free_s >= LIMIT_S
         self.elsewhere += stage.elsewhere()
+        stage.let_go()
         if not clear:
             self.unclear += 1
             self.examples.append(said.strip()[-300:])
@@ -95,8 +96,7 @@ def _each(
         arena = n % ARENA_EVERY == ARENA_EVERY - 1
         with stage.game(arena=arena) as game, stage.agent("--policy", "random", arena=arena) as agent:
             window = stage.find(arena=arena)
-            stage.elsewhere()
-            stage.while_held(partial(fault, agent, game, window), agent)
+            stage.while_held(partial(fault, agent, game, window), agent, words)
             free_s = stage.free_after_s(LIMIT_S)
             ended = agent.status()
             agent.wait_for(words)
@@ -116,24 +116,20 @@ def steal_focus(stage: Stage, tries: int, seed: int, advance: Advance) -> Result
         def grab() -> None:
             stage.thief.grab_keyboard(False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime)
 
-        def ask() -> None:
-            stage.desktop.activate(stage.window_of(stage.thief), timeout_s=2)
+        def ask() -> None:  # the window manager does it as soon as the server is free
+            stage.ask_for_focus(thief)
 
         popups = []
 
         def popup() -> None:  # a new window, as of a chat program: the window manager gives it the focus
             popups.append(stage._open("popup", 700, 100, 150, 150))
 
-        inside = {0: lambda: stage.take_focus(thief), 1: grab}
-        outside = {2: ask, 3: popup}
+        ways = (lambda: stage.take_focus(thief), grab, ask, popup)
         for count in _runs(tries):
             with stage.agent("--policy", "random") as agent:
                 for n in range(count):
-                    how = n % 4
-                    lost = agent.said().count(LOST)
-                    stage.while_held(inside.get(how, lambda: None), agent)
-                    if how in outside:
-                        outside[how]()  # by the window manager, which needs the server
+                    how = n % len(ways)
+                    lost = stage.while_held(ways[how], agent, LOST)
                     free_s = stage.free_after_s(LIMIT_S)
                     time.sleep(STAYS_S)
                     clear = agent.wait_for(LOST, lost)
@@ -144,7 +140,7 @@ def steal_focus(stage: Stage, tries: int, seed: int, advance: Advance) -> Result
                     stage.desktop.activate(window, timeout_s=5)
                     if how == 0:
                         stage.take_focus(window.id)  # the window manager did not learn of the theft
-                    stage.elsewhere()  # what the person types
+                    result.elsewhere += stage.elsewhere()  # nobody else types here
                     advance()
                 _ends(stage, agent, result)
     return result
@@ -187,7 +183,7 @@ def _garbled(stage: Stage, tries: int, seed: int, advance: Advance) -> Result:
         for n, count in enumerate(_runs(tries)):
             folder = stage.folder / f"garbled-{n}"
             command = [sys.executable, "-m", "benchmark.drill.garbled", str(stage.profile), str(folder)]
-            with Agent([*command, str(tokens), str(seed + n)], stage.folder / f"garbled-{n}.txt") as agent:
+            with stage.start([*command, str(tokens), str(seed + n)]) as agent:
                 toggle = partial(agent.process.send_signal, signal.SIGUSR1)
                 for _ in range(count):
                     _trouble(stage, agent, result, toggle, toggle)
@@ -198,9 +194,7 @@ def _garbled(stage: Stage, tries: int, seed: int, advance: Advance) -> Result:
 
 def _trouble(stage: Stage, agent: Agent, result: Result, fail: Callable[[], None], mend: Callable[[], None]) -> None:
     """One try in which the policy gives no plan for a while."""
-    told = agent.said().count(TROUBLE)
-    stage.elsewhere()
-    stage.while_held(fail, agent)
+    told = stage.while_held(fail, agent, TROUBLE)
     free_s = stage.free_after_s(LIMIT_S)
     time.sleep(STAYS_S)
     clear = agent.wait_for(TROUBLE, told)
@@ -209,12 +203,13 @@ def _trouble(stage: Stage, agent: Agent, result: Result, fail: Callable[[], None
 
 
 def _ends(stage: Stage, agent: Agent, result: Result) -> None:
-    """The agent lives on through this fault, and then ends as it should."""
+    """The agent lives on through this fault, and then ends as it should; what it did since the last try counts too."""
     status = agent.end(signal.SIGTERM)
     if status != 128 + signal.SIGTERM or "Traceback" in agent.said():
         result.unclear += 1
         result.examples.append(f"exit status {status}: {agent.said().strip()[-300:]}")
     result.held += bool(stage.held())
+    result.elsewhere += stage.elsewhere()
 
 
 def _runs(tries: int) -> Iterator[int]:

@@ -12,11 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from Xlib import X, Xutil
+from Xlib.ext import xtest
+from Xlib.protocol import event
 
 from combatvla.desktop import Desktop, Window
 from combatvla.desktop.x11 import GONE, connect
 from combatvla.errors import UserError
-from combatvla.profiles import GameProfile, load_profile
+from combatvla.profiles import load_profile
 
 SIZE = (1280, 720)
 GAME = (320, 180)
@@ -36,7 +38,6 @@ class Stage:
         self.desktop, self.folder, self._agent = desktop, folder, list(agent)
         self.x = connect()
         self._root = self.x.screen().root
-        self._elsewhere = 0
         self._began = 0
         # Behind everything: who loses the game's window types into this one.
         self.witness = self._open("witness", 0, 0, *SIZE)
@@ -69,19 +70,32 @@ class Stage:
         """How many presses arrived in the witness and the thief since the last question."""
         self.x.sync()
         events = [self.x.next_event() for _ in range(self.x.pending_events())]
-        return sum(event.type in (X.KeyPress, X.ButtonPress) for event in events)
+        return sum(got.type in (X.KeyPress, X.ButtonPress) for got in events)
 
-    def while_held(self, fault: Callable[[], None], agent: Agent, timeout_s: float = START_S) -> None:
-        """Calls `fault` in a moment in which something is held: nobody else's requests are carried out meanwhile.
-        `UserError` when the agent ends before that, or holds nothing for so long."""
+    def let_go(self) -> None:
+        """Releases what an agent has left held: it must not count again in the next try."""
+        if not self.held():
+            return
+        down = self.x.query_keymap()
+        for code in range(8, 256):
+            if down[code // 8] & 1 << code % 8:
+                xtest.fake_input(self.x, X.KeyRelease, code)
+        for button in range(1, 4):
+            xtest.fake_input(self.x, X.ButtonRelease, button)
+        self.x.sync()
+
+    def while_held(self, fault: Callable[[], None], agent: Agent, words: str, timeout_s: float = START_S) -> int:
+        """Calls `fault` in a moment in which something is held: nobody else's requests are carried out meanwhile. How
+        often the agent had said `words` by then. `UserError` when it ends before that, or holds nothing for so long."""
         until = time.monotonic() + timeout_s
         while True:
             self.x.grab_server()
             try:
                 if self.held():
+                    told = agent.said().count(words)
                     fault()
                     self.x.flush()
-                    return
+                    return told
             finally:
                 self.x.ungrab_server()
                 self.x.sync()
@@ -128,26 +142,32 @@ class Stage:
             target = self.x.create_resource_object("window", window)
             target.set_input_focus(X.RevertToParent, X.CurrentTime)
 
-    def window_of(self, resource) -> Window:
-        return Window(resource.id, "", None, 0, 0, 0, 0)
-
-    def game_profile(self, *, arena: bool = False) -> GameProfile:
-        return load_profile("arena" if arena else str(self.profile))
+    def ask_for_focus(self, window: int) -> None:
+        """Of the window manager, as a pager does."""
+        target = self.x.create_resource_object("window", window)
+        active = self.x.get_atom("_NET_ACTIVE_WINDOW")
+        message = event.ClientMessage(window=target, client_type=active, data=(32, [2, X.CurrentTime, 0, 0, 0]))
+        self._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
 
     # The agent.
 
     def agent(self, *argv: str, arena: bool = False) -> Agent:
         """Starts `agent run` on the game's window, armed."""
-        self._began += 1
         game = "arena" if arena else str(self.profile)
         line = [*self._agent, "--game", game, "--armed", "--no-replay", "--seconds", "3600", "--wait", "60"]
-        return Agent([*line, "--log", str(self.folder / "log"), *argv], self.folder / f"agent-{self._began}.txt")
+        return self.start([*line, "--log", str(self.folder / "log"), *argv])
+
+    def start(self, command: Sequence[str]) -> Agent:
+        """Starts this command line as the agent, with nothing held."""
+        self._began += 1
+        self.let_go()
+        return Agent(command, self.folder / f"agent-{self._began}.txt")
 
 
 class Agent:
     """A process of the agent, and what it says on standard error."""
 
-    def __init__(self, command: list[str], says: Path) -> None:
+    def __init__(self, command: Sequence[str], says: Path) -> None:
         self._says = says
         with says.open("wb") as error:
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=error, env=os.environ)

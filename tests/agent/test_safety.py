@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from combatvla import cli
+from combatvla.desktop import open_desktop
+from combatvla.desktop.display import own_display
+from combatvla.desktop.x11 import connect
 from combatvla.episode import MODES, ModeLine, read_lines
+from tests.conftest import ProbeWindow
 from tests.desktop.test_human import Person
 from tests.helpers import start_command, until
 from tests.model_server import ModelServer, answers, slow
@@ -91,6 +95,29 @@ def test_the_kill_chord_ends_it_at_once(agent, person, down, tmp_path, armed, th
     (summary,) = (tmp_path / "log").glob("*/summary.json")
     assert json.loads(summary.read_text())["ended"] == "killed by chord"
     assert modes(tmp_path)[-1] == "killed"
+
+
+def test_the_display_ends(display, arena, tmp_path):
+    """The keys go with it; the agent says so in one sentence and ends."""
+    with ModelServer() as server, own_display(640, 480):
+        server.behaves = HOLDS
+        window, desktop, x = ProbeWindow("CombatVLA Arena – probe", 320, 180, 0, 0), open_desktop(), connect()
+        window.find(desktop, arena)
+        argv = (
+            "--policy",
+            f"openai:{server.url}#m,like=tiny",
+            "--armed",
+            "--no-replay",
+            "--log",
+            str(tmp_path / "log"),
+        )
+        process = start_command("agent", "run", *argv)
+        until(lambda: any(x.query_keymap()), 30)
+    _, said = process.communicate(timeout=20)
+    window.process.communicate()
+    errors = [line for line in said.splitlines() if line.startswith("combatvla: ")]
+    assert process.returncode == 2 and len(errors) == 1 and "Traceback" not in said, said
+    assert "the display ended while the agent played" in errors[0]
 
 
 def test_a_notice_for_games_that_are_not_ours(agent, tmp_path, arena):

@@ -9,7 +9,8 @@ import textwrap
 import pytest
 
 from benchmark.drill.command import SAYS, measure
-from combatvla.cli import run
+from benchmark.drill.stage import is_clear
+from combatvla.cli import main, run
 
 TRIES = {"steal-focus": 4, "server-down": 3, "random-bytes": 4}
 """One of each kind; two of the others."""
@@ -58,6 +59,37 @@ def test_it_finds_a_key_that_is_left_held_and_an_end_without_a_word(careless):
 def test_it_finds_presses_that_go_elsewhere(careless):
     figures = measure(1, ["destroy-window"], agent=careless(lets_go=True))["destroy-window"]
     assert figures["elsewhere"] > 0 and figures["unclear"] == 1
+
+
+def test_it_finds_presses_that_go_on_when_the_focus_is_stolen(careless):
+    figures = measure(1, ["steal-focus"], agent=careless(lets_go=True))["steal-focus"]
+    assert figures["elsewhere"] > 0 and figures["unclear"] >= 1
+
+
+def test_it_finds_a_key_that_is_held_on_without_a_policy(careless):
+    figures = measure(1, ["server-down"], agent=careless(lets_go=False))["server-down"]
+    assert figures["held"] >= 1 and figures["unclear"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "clear"),
+    [
+        ("playing\ncombatvla: the window was closed\n", True),
+        ("playing\n", False),
+        ("combatvla: something else\n", False),
+        ("combatvla: the window was closed\ncombatvla: the window was closed\n", False),
+        ("Traceback (most recent call last):\ncombatvla: the window was closed\n", False),
+    ],
+)
+def test_what_is_clear(said, clear):
+    assert is_clear(said, "was closed") == clear
+
+
+def test_a_page_without_its_marks_is_refused_before_the_tries(tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("nothing\n")
+    assert main(["bench", "drill", "--write", str(page)]) == 2
+    assert "expected a line" in capsys.readouterr().err
 
 
 def test_the_command_writes_its_table(tmp_path, capsys):

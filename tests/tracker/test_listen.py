@@ -256,3 +256,23 @@ def test_a_display_that_ends_while_inputs_wait(display, arena, monkeypatch, capl
     listener.close()
     assert busy.keys()[0] == ("w", True) and busy.keys()[-1] == ("w", False)
     assert raised == [] and caplog.records == []
+
+
+def test_a_key_that_is_heard_before_the_source_stands_is_told_all_the_same(desktop, game, xtest, code, monkeypatch):
+    from tracker import source_x11
+    from tracker.listen import InputListener
+
+    class Slow(source_x11.X11Source):
+        def __init__(self, **callbacks) -> None:
+            super().__init__(**callbacks)
+            xtest(X.KeyPress, code("w"))
+            xtest(X.KeyRelease, code("w"))
+            time.sleep(0.3)
+
+    monkeypatch.setattr(source_x11, "X11Source", Slow)
+    told = []
+    listener = InputListener(desktop, game[1], told.append)
+    try:
+        until(lambda: [(e.key, e.down) for e in told if e.kind == "key"] == [("w", True), ("w", False)])
+    finally:
+        listener.close()
