@@ -200,8 +200,11 @@ class InputListener:
 
     def _name(self, key: keyboard.Key | keyboard.KeyCode | None) -> str:
         """The profile's word for a key."""
-        self._begun.wait()  # a key may be heard while the source is still being made
-        return named(key) or self._source.plain(key)
+        name = named(key)
+        if not name:
+            self._begun.wait()  # a key may be heard while the source is still being made
+            name = self._source.plain(key)
+        return name
 
 
 def _source() -> type:
