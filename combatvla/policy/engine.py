@@ -44,7 +44,7 @@ class Engine:
         positions = torch.cat([positions, (positions.max() + 1 + torch.arange(later)).expand(3, -1)], 1)
         self._cos, self._sin = net.rope(positions[:, None].to(device))
         slots = torch.arange(total, device=device)
-        self._mask = slots <= slots[:, None]
+        self._mask = _additive(slots <= slots[:, None], model.dtype)
         self._cache = Cache(model, total)
         self._at = 0
         """So many slots of the cache hold tokens of this decision."""
@@ -87,7 +87,7 @@ class Engine:
         x, slots = self._embed(ids.to(device)), slots.to(device)
         for (_, j), part in self._parts.items():
             if j == self.frames:
-                part.end_with(x, (self._cos[:, :, slots], self._sin[:, :, slots]), seen)
+                part.end_with(x, (self._cos[:, slots], self._sin[:, slots]), seen)
 
     def read(self, frames: Sequence[torch.Tensor]) -> Ends:
         """Reads the prompt with the pictures of a decision, each the `[spec.tokens, D]` that `see` gave, and the draft:
@@ -132,7 +132,7 @@ class Engine:
         return self.net.model.model.language_model.embed_tokens(ids)
 
     def _rope(self, at: slice | torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._cos[:, :, at], self._sin[:, :, at]
+        return self._cos[:, at], self._sin[:, at]
 
     def _ends(self, hidden: torch.Tensor) -> Ends:
         return hidden[0], F.linear(hidden[0], self._few).float()
@@ -156,15 +156,20 @@ class _Part:
         one attends to, `bool[n, n]`."""
         count = len(seen)
         self._x[:, -count:] = x
-        self._mask[-count:, -count:] = seen.to(self._mask.device)
+        self._mask[-count:, -count:] = _additive(seen, self._mask.dtype).to(self._mask.device)
         for kept, new in zip(self._rope, rope, strict=True):
-            kept[:, :, -count:] = new
+            kept[:, -count:] = new
 
     def _work(self, pictures: torch.Tensor) -> Ends:
         x = self._x.index_copy(1, self._places, pictures[None].to(self._x.dtype))
         net, cache = self._engine.net, self._engine._cache
         last = NODES + 1 if self._at.stop > self._engine._length else 1
         return self._engine._ends(net.text(x, self._rope, self._mask, cache, self._at, last=last))
+
+
+def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A mask as attention adds it: made once, where a bool one is turned into it at each layer."""
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
 
 
 def _same(a: Sequence[torch.Tensor], b: Sequence[torch.Tensor]) -> bool:

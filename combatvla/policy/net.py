@@ -13,23 +13,11 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from combatvla.policy.build import single_patches
 from combatvla.policy.ops import Ops
 from combatvla.vision import MERGE, PATCH, FrameSpec
 
 if TYPE_CHECKING:
     from transformers import Qwen2_5_VLForConditionalGeneration
-
-
-def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary embedding of `[B, heads, T, head_dim]`; `sin` carries the sign of the first half."""
-    half = x.shape[-1] // 2
-    return x * cos + x.roll(half, -1) * sin
-
-
-def _signed(sin: torch.Tensor) -> torch.Tensor:
-    half = sin.shape[-1] // 2
-    return torch.cat([-sin[..., :half], sin[..., half:]], -1)
 
 
 class Cache:
@@ -87,29 +75,26 @@ class Net:
             if len(real) < len(order):
                 self.padding = (order >= 0).view(1, 1, 1, -1).to(device)
             cos, sin = cos[self.order], sin[self.order]
-        self.vision_cos, self.vision_sin = cos, _signed(sin)  # [N, head_dim]
+        self.vision_rope = cos, sin  # each [N, head_dim]
 
     def vision(self, frames: torch.Tensor) -> torch.Tensor:
         """`uint8[B, H, W, 3]` to image tokens `[B, spec.tokens, text width]`."""
         tower = self.model.model.visual
-        patches = single_patches(frames).to(tower.dtype)  # [B, N, 588]
-        # A still picture fills both halves of a temporal patch: add the kernel's halves instead.
-        kernel = tower.patch_embed.proj.weight  # [D, 3, 2, 14, 14]
-        x = F.linear(patches, kernel.sum(2).flatten(1))
+        x = self.ops.patches(tower, frames)
         if self.order is not None:
             x = x[:, self.order]  # window by window, each as long as the largest
         b, n, d = x.shape
-        cos, sin = self.vision_cos.to(x), self.vision_sin.to(x)
+        turn, heads = self.ops.turn(*(r.to(x) for r in self.vision_rope)), self.vision_heads
         for i, block in enumerate(tower.blocks):
-            y = _norm(x, block.norm1)
-            q, k, v = self.ops.linear(block.attn.qkv, y).view(b, n, 3, self.vision_heads, -1).permute(2, 0, 3, 1, 4)
-            q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-            y = self._attend(q, k, v, 1 if i in self.full else self.windows)
+            y = self.ops.norm(block.norm1, x)
+            qk, v = self.ops.linear(block.attn.qkv, y).view(b, n, 3 * heads, -1).split((2 * heads, heads), 2)
+            q, k = self.ops.rotate(qk, turn).transpose(1, 2).chunk(2, 1)
+            y = self._attend(q, k, v.transpose(1, 2), 1 if i in self.full else self.windows)
             x = self.ops.add(block.attn.proj, y.transpose(1, 2).reshape(b, n, d), x)
-            x = self.ops.mlp(block.mlp, _norm(x, block.norm2), x)
+            x = self.ops.mlp(block.mlp, self.ops.norm(block.norm2, x), x)
         if self.back is not None:
             x = x[:, self.back]
-        merged = _norm(x, tower.merger.ln_q).view(b, self.spec.tokens, -1)
+        merged = self.ops.norm(tower.merger.ln_q, x).view(b, self.spec.tokens, -1)
         first, _, second = tower.merger.mlp
         return self.ops.linear(second, F.gelu(self.ops.linear(first, merged)))
 
@@ -130,10 +115,8 @@ class Net:
         return x.masked_scatter(mask, image_tokens.to(x.dtype))
 
     def rope(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rotary tables `[B, 1, T, head_dim]` of M-RoPE positions `int[3, B, T]`."""
-        text = self.model.model.language_model
-        cos, sin = text.rotary_emb(torch.zeros(1, device=positions.device), positions)
-        return cos.unsqueeze(1), _signed(sin).unsqueeze(1)
+        """Rotary tables `[B, T, head_dim]` of M-RoPE positions `int[3, B, T]`."""
+        return self.model.model.language_model.rotary_emb(torch.zeros(1, device=positions.device), positions)
 
     def text(
         self,
@@ -146,20 +129,22 @@ class Net:
         last: int | None = None,
     ) -> torch.Tensor:
         """Last hidden states `[B, T, D]` of embeddings `[B, T, D]`, or of the `last` so many tokens alone. Causal,
-        unless `mask` (bool, `[B, 1, T, T]`) says what may be attended to. With a `cache` (B = 1) these are the tokens
-        `at` some slots of it, and attend to all before them too; slots that a tensor names need a mask `[T, slots]`."""
+        unless `mask` (`[B, 1, T, T]`, bool or additive) says what may be attended to. With a `cache` (B = 1) these are
+        the tokens `at` some slots of it, and attend to all before them too; slots that a tensor names need a mask
+        `[T, slots]`."""
         text = self.model.model.language_model
         config = text.config
         heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
         b, t, width = x.shape[0], x.shape[1], x.shape[2] // heads
-        cos, sin = (r.to(x.dtype) for r in rope)
+        turn = self.ops.turn(*(r.to(x.dtype) for r in rope))
         causal = mask is None and (cache is None or at.start == 0)
         if mask is None and not causal and t > 1:
             mask = torch.arange(at.stop, device=x.device) <= torch.arange(at.start, at.stop, device=x.device)[:, None]
         for i, layer in enumerate(text.layers):
-            y = self.ops.qkv(layer.self_attn, _norm(x, layer.input_layernorm)).view(b, t, -1, width)
-            q, k, v = y.transpose(1, 2).split((heads, kv_heads, kv_heads), 1)
-            q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
+            y = self.ops.qkv(layer.self_attn, self.ops.norm(layer.input_layernorm, x)).view(b, t, -1, width)
+            qk, v = y.split((heads + kv_heads, kv_heads), 2)
+            q, k = self.ops.rotate(qk, turn).transpose(1, 2).split((heads, kv_heads), 1)
+            v = v.transpose(1, 2)
             if cache is not None:
                 k, v = cache.put(i, k, v, at)
             if last and i == len(text.layers) - 1 and t > last:  # nobody asks what the others come to
@@ -168,16 +153,12 @@ class Net:
                 mask, causal = None if mask is None else mask[..., -last:, :], False
             y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=heads > kv_heads)
             x = self.ops.add(layer.self_attn.o_proj, y.transpose(1, 2).flatten(2), x)
-            x = self.ops.mlp(layer.mlp, _norm(x, layer.post_attention_layernorm), x)
-        return _norm(x, text.norm)
+            x = self.ops.mlp(layer.mlp, self.ops.norm(layer.post_attention_layernorm, x), x)
+        return self.ops.norm(text.norm, x)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """`[..., D]` to `[..., vocabulary]`."""
         return self.model.lm_head(hidden)
-
-
-def _norm(x: torch.Tensor, norm: torch.nn.Module) -> torch.Tensor:
-    return F.rms_norm(x, (x.shape[-1],), norm.weight.to(x.dtype), norm.variance_epsilon)
 
 
 def text_positions(is_image: torch.Tensor, spec: FrameSpec) -> torch.Tensor:

@@ -7,6 +7,7 @@ import torch
 from combatvla.policy.build import PRESETS, build_model, patchify
 from combatvla.policy.checkpoint import load_checkpoint
 from combatvla.policy.net import Cache, Net, text_positions
+from combatvla.policy.ops import JoinedOps, Ops, PackedOps
 from combatvla.policy.tokenizer import train_tokenizer
 from combatvla.vision import FrameSpec
 
@@ -33,6 +34,14 @@ def hugging_face(model, tokenizer, text, pictures, spec):
     return out.logits, ids, theirs
 
 
+def logits(net, ids, pictures):
+    """Ours, and the positions of the tokens."""
+    positions = text_positions(ids[0] == net.model.config.image_token_id, net.spec)
+    with torch.no_grad():
+        x = net.embed(ids, net.vision(torch.from_numpy(pictures)))
+        return net.logits(net.text(x, net.rope(positions[:, None]))), positions
+
+
 @pytest.mark.parametrize(
     ("preset", "size", "window"),
     [
@@ -54,14 +63,12 @@ def test_same_logits_as_hugging_face(preset, size, window):
     image = "<|vision_start|>" + "<|image_pad|>" * spec.tokens + "<|vision_end|>"
     text = f"<|im_start|>user\n{image}then {image}which action<|im_end|>\n<|im_start|>assistant\n<dodge><t200>"
     theirs, ids, their_positions = hugging_face(model, tokenizer, text, pictures, spec)
+    for ops in (Ops(), JoinedOps(model), PackedOps(model)):
+        ours, positions = logits(Net(model, spec, ops), ids, pictures)
+        assert torch.equal(positions, their_positions[:, 0])
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
     net = Net(model, spec)
     assert (net.windows == 1) == (window == 448) and (net.padding is not None) == (window == 112)
-    positions = text_positions(ids[0] == model.config.image_token_id, spec)
-    assert torch.equal(positions, their_positions[:, 0])
-    with torch.no_grad():
-        x = net.embed(ids, net.vision(torch.from_numpy(pictures)))
-        ours = net.logits(net.text(x, net.rope(positions[:, None])))
-    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
 def test_keys_and_values_kept_give_the_same_as_one_pass(tiny_folder, pictures):
@@ -75,11 +82,11 @@ def test_keys_and_values_kept_give_the_same_as_one_pass(tiny_folder, pictures):
         whole = net.text(x, (cos, sin))
         cache, parts, slots = Cache(model, 20), [], torch.arange(20)
         for part in (slice(0, 3), slice(3, 6), slice(6, 7), slice(7, ids.shape[1])):
-            parts.append(net.text(x[:, part], (cos[:, :, part], sin[:, :, part]), cache=cache, at=part))
+            parts.append(net.text(x[:, part], (cos[:, part], sin[:, part]), cache=cache, at=part))
         again = Cache(model, 20)
-        net.text(x[:, :6], (cos[:, :, :6], sin[:, :, :6]), cache=again, at=slice(0, 6))
+        net.text(x[:, :6], (cos[:, :6], sin[:, :6]), cache=again, at=slice(0, 6))
         at = torch.arange(6, ids.shape[1])  # as on a GPU: in named slots of the whole buffers
-        later = net.text(x[:, at], (cos[:, :, at], sin[:, :, at]), slots <= at[:, None], again, at)
+        later = net.text(x[:, at], (cos[:, at], sin[:, at]), slots <= at[:, None], again, at)
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(later, whole[:, 6:], atol=1e-5, rtol=1e-4)
 
