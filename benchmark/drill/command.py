@@ -65,7 +65,7 @@ class Args:
 def measure(
     tries: int, only: Sequence[str] = (), *, seed: int = 0, agent: Sequence[str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The figures by fault (`faults.Result.figures`); what was said where it was not clear goes to standard error.
+    """The figures by fault (`faults.Result.figures`); what is known of tries that went wrong goes to standard error.
     `agent`: the command line that stands for `combatvla agent run`."""
     from benchmark.drill.faults import FAULTS
     from benchmark.drill.stage import AGENT, SIZE, Stage
@@ -82,8 +82,8 @@ def measure(
                 with progress(SAYS[fault], tries) as advance:
                     result = FAULTS[fault](stage, tries, seed, advance)
                 found[fault] = result.figures() | {"seconds": round(time.monotonic() - began, 1)}
-                for said in result.examples[:3]:
-                    print(f"unclear: {said}", file=sys.stderr)
+                for told in result.examples[:10]:
+                    print(f"{fault}, {told}", file=sys.stderr)
         finally:
             stage.close()
             desktop.close()

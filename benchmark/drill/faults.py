@@ -44,17 +44,21 @@ class Result:
     free_s: list[float] = field(default_factory=list)
     """How long after the fault something was still held."""
     examples: list[str] = field(default_factory=list)
-    """What was said where it was not clear."""
+    """What is known of the tries that went wrong."""
 
     def note(self, stage: Stage, *, clear: bool, free_s: float, said: str = "") -> None:
         self.tries += 1
         self.free_s.append(free_s)
-        self.held += bool(stage.held()) or free_s >= LIMIT_S
-        self.elsewhere += stage.elsewhere()
+        held, elsewhere = stage.held(), stage.elsewhere()
         stage.let_go()
-        if not clear:
-            self.unclear += 1
-            self.examples.append(said.strip()[-300:])
+        self.held += held > 0 or free_s >= LIMIT_S
+        self.elsewhere += elsewhere
+        self.unclear += not clear
+        if held or elsewhere or not clear or free_s >= LIMIT_S:
+            self.examples.append(
+                f"try {self.tries}: {held} held at the end, {elsewhere} presses elsewhere, free after "
+                f"{free_s * 1000:.0f} ms; {'clear' if clear else 'not clear'}: {said.strip()[-600:]!r}"
+            )
 
     def figures(self) -> dict[str, Any]:
         ms = [s * 1000 for s in self.free_s]
@@ -101,7 +105,9 @@ def _each(
             ended = agent.status()
             agent.wait_for(words)
             said = agent.said()
-            result.note(stage, clear=ended == status and is_clear(said, words), free_s=free_s, said=said)
+            result.note(
+                stage, clear=ended == status and is_clear(said, words), free_s=free_s, said=f"{said} -> {ended}"
+            )
         advance()
     return result
 

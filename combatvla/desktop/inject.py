@@ -99,6 +99,7 @@ class GuardedInjector:
         self._lock = threading.RLock()  # a signal's handler may call in the middle of a call
         self._beaten = time.monotonic()
         self._watchdog = None
+        self._repeating = watchdog.repeating(self._x, self._codes.values())
         if armed:
             self._watchdog = watchdog.start(self._codes.values(), self._buttons.values(), self._x.fileno())
         self._sender = Sender(self._x, self._codes, self._buttons, self._watchdog, self._human)
@@ -163,10 +164,10 @@ class GuardedInjector:
         if self._watchdog is not None:
             # Otherwise it tries the release once more, over its own connection.
             watchdog.stop(self._watchdog, released=released)
-        try:
+        with suppress(*LOST):
+            if self._watchdog is not None and self._watchdog.returncode:  # it was killed
+                watchdog.repeat(self._x, self._repeating, on=True)
             self._x.close()
-        except LOST:
-            pass
 
     def __enter__(self) -> GuardedInjector:
         return self

@@ -11,6 +11,10 @@ A process that is stopped in that very moment would freeze the screen; so it tel
 (`LETS_GO`), and between the two this process waits no longer than `GRABBED_STILL_S`, then ends the injector's
 connection to the server, whose socket it shares, and the grab with it. A shared socket does not close with the
 injector's process either: at its end, too, this process does that first.
+
+While it watches, the keys do not repeat: a key that is held would else be typed again and again, 25 times a second,
+into the window that has just taken the focus, until the release arrives. The server repeats a key of all keyboards or
+of none.
 """
 
 from __future__ import annotations
@@ -47,6 +51,19 @@ def release(connection: display.Display, codes: Iterable[int], buttons: Iterable
         xtest.fake_input(connection, X.KeyRelease, code)
     for button in buttons:
         xtest.fake_input(connection, X.ButtonRelease, button)
+    connection.sync()
+
+
+def repeating(connection: display.Display, codes: Iterable[int]) -> list[int]:
+    """Which of these keys the server repeats while they are held."""
+    bits = connection.get_keyboard_control().auto_repeats
+    return [code for code in codes if bits[code // 8] & 1 << code % 8]
+
+
+def repeat(connection: display.Display, codes: Iterable[int], *, on: bool) -> None:
+    """Has the server repeat these keys while they are held, or not."""
+    for code in codes:
+        connection.change_keyboard_control(key=code, auto_repeat_mode=X.AutoRepeatModeOn if on else X.AutoRepeatModeOff)
     connection.sync()
 
 
@@ -110,6 +127,8 @@ def _watch(parent: int, codes: list[int], buttons: list[int], line: socket.socke
         watched = []  # it ended before we watched
     except OSError:
         pass  # a kernel without process handles: the pipe alone
+    silent = repeating(connection, codes)
+    repeat(connection, silent, on=False)
     sys.stdout.buffer.write(READY)
     sys.stdout.flush()
     try:
@@ -118,6 +137,7 @@ def _watch(parent: int, codes: list[int], buttons: list[int], line: socket.socke
             release(connection, codes, buttons)
             if not watched or (len(watched) > 1 and select.select(watched[1:], [], [], ENDED_S)[0]):
                 print("combatvla: the program that pressed the keys was killed: every key was let go", file=sys.stderr)
+        repeat(connection, silent, on=True)
     except (error.ConnectionClosedError, OSError):
         pass  # the display went first, and the keys with it
 

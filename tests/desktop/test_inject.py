@@ -15,7 +15,7 @@ import pytest
 from Xlib import X, Xutil
 
 from combatvla.actions import Action
-from combatvla.desktop import WindowGone
+from combatvla.desktop import WindowGone, watchdog
 from combatvla.desktop.exits import release_on_exit
 from combatvla.desktop.inject import GuardedInjector, _Answer
 from combatvla.desktop.x11 import connect, key_code
@@ -433,6 +433,44 @@ def test_an_exception_releases_everything(desktop, arena, probe, server, start_c
     child = start_child("raise")
     assert "a bug in the caller" in child.communicate(timeout=10)[1]
     assert server() == (0, 0)
+
+
+def repeats() -> bool:
+    x = connect()
+    found = watchdog.repeating(x, [key_code(x, "w"), key_code(x, "space")])
+    x.close()
+    assert len(found) in (0, 2)
+    return bool(found)
+
+
+def test_a_key_that_is_held_is_not_repeated_into_whatever_takes_the_focus(desktop, arena, probe, server):
+    window = probe()
+    with GuardedInjector(desktop, window.find(desktop, arena), arena, armed=True) as injector:
+        assert not repeats()
+        assert injector.set_held(FORWARD_DODGE)
+        time.sleep(1.2)  # a server begins to repeat after 0.5 or 0.66 s
+    assert repeats()
+    assert presses(window.close()) == ["w", " "]
+
+
+def test_a_dry_run_leaves_the_keyboard_as_it_is(desktop, arena, probe):
+    with GuardedInjector(desktop, probe().find(desktop, arena), arena, armed=False):
+        assert repeats()
+
+
+@pytest.mark.parametrize("victim", ["agent", "watchdog"])
+def test_keys_repeat_again_after_kill_9(desktop, arena, probe, server, victim, start_child):
+    target = probe().find(desktop, arena)
+    if victim == "agent":
+        child = start_child("calm")
+        assert not repeats()
+        child.kill()
+    else:
+        with GuardedInjector(desktop, target, arena, armed=True) as injector:
+            injector._watchdog.kill()
+            injector._watchdog.wait()
+            assert not repeats()
+    until(lambda: repeats())
 
 
 def test_a_killed_watchdog_stops_the_input(desktop, arena, probe, server):
