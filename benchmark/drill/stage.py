@@ -190,7 +190,7 @@ class Agent:
             self.process.send_signal(number)
         return self.status()
 
-    def status(self, limit_s: float = 20.0) -> int | None:
+    def status(self, limit_s: float = 60.0) -> int | None:
         """Its exit status once it has ended; None when it does not."""
         try:
             return self.process.wait(limit_s)
