@@ -17,10 +17,6 @@ THOUGHT_MS = 500
 """A decision that had no time to be explained shows the thought of one with the same plan, at most so much older."""
 RATE_NS = 2_000_000_000
 """Over the last so many nanoseconds the decisions a second are counted."""
-
-
-AGE_GOAL_MS = 120
-"""An action is to be no older than this."""
 CURVE_POINTS = 80
 """So many of the last ages are shown."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from agent.chronicle import AGE_GOAL_MS, CURVE_POINTS, Moment
+from agent.chronicle import CURVE_POINTS, Moment
 from agent.paint import BAD, BLUE, EDGE, FAINT, GOOD, GROUND, LIT, PANEL, TEXT, VIOLET, Canvas, fit, width_of, wrap
 from combatvla.actions import LOOKS, Action
-from combatvla.episode import Mode
+from combatvla.episode import AGE_GOAL_MS, Mode
 from combatvla.profiles import GameProfile
 from combatvla.report import percentile
 

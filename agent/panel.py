@@ -99,7 +99,7 @@ def draw(chronicle: Chronicle, info: EpisodeInfo, now_ns: int, width: int, heigh
     from rich.table import Table
     from rich.text import Text
 
-    from agent.chronicle import AGE_GOAL_MS
+    from combatvla.episode import AGE_GOAL_MS
     from combatvla.report import percentile
 
     now = chronicle.at(now_ns, info.monotonic_ns)

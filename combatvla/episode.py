@@ -34,6 +34,8 @@ FIRST_NS = "FIRST_FRAME_NS"
 """The key in a film's metadata that holds the clock of its first frame; its frames' own times are after that."""
 PARTS = ("preprocess", "vision", "prefill", "decode", "other")
 """The stages within a policy, where it tells of them; `other` is what it spent besides (text to plan)."""
+AGE_GOAL_MS = 120
+"""An action is to be no older than this."""
 STAGES = ("capture", "wait", *PARTS, "decide", "act", "age")
 """The stages of a decision's way from the screen to the key, in order. `decide` is the sum of its `PARTS`; `age`, where
 the decision pressed anything, the sum of `capture`, `wait`, `decide` and `act`."""

@@ -65,11 +65,13 @@ class Args:
 
 
 def open_window(stack: ExitStack, task: Task, width: int, height: int) -> ArenaWindow:
-    """The window for `task`; closed with `stack`."""
+    """The window for `task`; closed with `stack`, and from now on by SIGTERM (exit status 143)."""
     from env.arena.window import ArenaWindow
     from env.live import warm_rules
 
     warm_rules(task)
+    # Not before: the compiler has callbacks in which an exception goes under, and SystemExit with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     window = ArenaWindow(task, width, height)
     stack.callback(window.close)
     return window
@@ -106,7 +108,6 @@ def play(args: Args) -> int:
         raise UserError(f"--bench: expected a number of seconds above 0, got {args.bench:g}")
     width, height = parse_size(args.size)
     seed = args.seed if args.seed is not None else time.time_ns() % TEST_SEED_START  # what is played may be recorded
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
         window = open_window(stack, task, width, height)
         from env.arena.match import Match

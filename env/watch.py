@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -130,7 +129,6 @@ def watch(args: Args) -> int:
         raise UserError(f"--speed: expected a number from 0.05 to 8, got {args.speed:g}")
     seed = TEST_SEED_START if args.seed is None else args.seed
     profile = profile_of(task)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     by_seed: dict[int, dict[str, Any]] = {}
 
     def on_over(fight: Fight) -> None:

@@ -47,7 +47,7 @@ class Args:
     On a display of its own, with real windows, real keys and `combatvla agent run` as its own process. Each fault comes
     in a moment in which keys are held. Afterwards no key may be held, no press may have arrived in another window, and
     the agent must have said what happened in one sentence and ended as it should. Every twentieth try of those that
-    start a game is in the Arena's real window, the others in a plain one. About a quarter of an hour.
+    start a game is in the Arena's real window, the others in a plain one. About 25 minutes.
     """
 
     tries: int = 200

@@ -15,19 +15,10 @@ from combatvla.desktop.display import own_display
 from combatvla.desktop.x11 import connect
 from combatvla.episode import MODES, ModeLine, read_lines
 from tests.conftest import ProbeWindow
-from tests.desktop.test_human import Person
 from tests.helpers import start_command, until
 from tests.model_server import ModelServer, answers, slow
 
 HOLDS = answers("<move_forward><sprint><t1000>")
-
-
-@pytest.fixture
-def person(server):
-    one = Person()
-    yield one
-    one.let_go()
-    one.x.close()
 
 
 @pytest.fixture

@@ -5,60 +5,16 @@ from __future__ import annotations
 import time
 
 import pytest
-from Xlib import XK, X
 
 from combatvla.actions import Action
 from combatvla.desktop.grip import Grip, Killed
 from combatvla.desktop.inject import GuardedInjector
 from combatvla.desktop.takeover import JITTER_COUNTS, SETTLE_S
-from combatvla.desktop.x11 import connect, key_code
 from combatvla.errors import UserError
 from tests.helpers import until
 
 FORWARD = frozenset({Action.MOVE_FORWARD})
 BUSY = frozenset({Action.MOVE_FORWARD, Action.SPRINT, Action.LIGHT_ATTACK})
-
-
-class Person:
-    """Types and clicks as somebody at the other end of VNC does."""
-
-    def __init__(self) -> None:
-        self.x = connect()
-        self._held: list[int] = []
-
-    def _fake(self, kind: int, detail: int, **where: int) -> None:
-        self.x.xtest_fake_input(kind, detail, **where)
-        self.x.sync()
-
-    def press(self, key: str) -> None:
-        named = {"f9": "F9", "ctrl": "Control_L", "shift": "Shift_R"}.get(key)
-        code = self.x.keysym_to_keycode(XK.string_to_keysym(named)) if named else key_code(self.x, key)
-        self._fake(X.KeyPress, code)
-        self._held.append(code)
-
-    def let_go(self) -> None:
-        while self._held:
-            self._fake(X.KeyRelease, self._held.pop())
-
-    def tap(self, *keys: str) -> None:
-        for key in keys:
-            self.press(key)
-        self.let_go()
-
-    def click(self, button: int = 1) -> None:
-        self._fake(X.ButtonPress, button)
-        self._fake(X.ButtonRelease, button)
-
-    def move(self, dx: int, dy: int) -> None:
-        self._fake(X.MotionNotify, 1, x=dx, y=dy)
-
-
-@pytest.fixture
-def person(server):
-    one = Person()
-    yield one
-    one.let_go()
-    one.x.close()
 
 
 @pytest.fixture

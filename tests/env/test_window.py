@@ -221,6 +221,19 @@ def test_a_window_ended_from_outside_says_so_in_a_sentence(desktop, tmp_path, en
         assert said.count("\n") == 1 and words in said
 
 
+def test_sigterm_ends_it_while_the_rules_are_compiled(display, tmp_path):
+    """As on a fresh clone: with nothing compiled yet."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    process = start_command("env", "play", "--mute", env=environment)
+    try:
+        assert "compiling the rules" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) in (-signal.SIGTERM, 143)
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_a_window_larger_than_the_screen_is_told_of_and_the_close_button_closes(desktop, tmp_path):
     with playing(tmp_path, "--plain", size="1600x900") as game:
         window = game.find(desktop)

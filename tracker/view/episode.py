@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from combatvla.episode import (
+    AGE_GOAL_MS,
     DECISIONS,
     HELD,
     PARTS,
@@ -35,7 +36,6 @@ from tracker.view.film import Films
 from tracker.view.show import Card, Curve, Event, Flag, Gap, Lane, Note, NoteStep, Show, Span, Video
 
 MS = 1e6
-AGE_GOAL_MS = 120
 MODES = {
     "armed": "the agent plays",
     "dry run": "dry run: the agent presses nothing",
