@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from combatvla.policy import ops
 from combatvla.policy.build import PRESETS, build_model, patchify
 from combatvla.policy.checkpoint import load_checkpoint
 from combatvla.policy.net import Cache, Net, text_positions
@@ -63,8 +64,8 @@ def test_same_logits_as_hugging_face(preset, size, window):
     image = "<|vision_start|>" + "<|image_pad|>" * spec.tokens + "<|vision_end|>"
     text = f"<|im_start|>user\n{image}then {image}which action<|im_end|>\n<|im_start|>assistant\n<dodge><t200>"
     theirs, ids, their_positions = hugging_face(model, tokenizer, text, pictures, spec)
-    for ops in (Ops(), JoinedOps(model), PackedOps(model)):
-        ours, positions = logits(Net(model, spec, ops), ids, pictures)
+    for kind in (Ops(), JoinedOps(model), PackedOps(model)):
+        ours, positions = logits(Net(model, spec, kind), ids, pictures)
         assert torch.equal(positions, their_positions[:, 0])
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
     net = Net(model, spec)
@@ -89,6 +90,14 @@ def test_keys_and_values_kept_give_the_same_as_one_pass(tiny_folder, pictures):
         later = net.text(x[:, at], (cos[:, at], sin[:, at]), slots <= at[:, None], again, at)
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(later, whole[:, 6:], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [JoinedOps, PackedOps])
+def test_what_was_quicker_is_taken(tiny_folder, monkeypatch, kind):
+    model, _, _ = load_checkpoint(tiny_folder)
+    monkeypatch.setattr(ops, "_seconds", lambda found, model: float(type(found) is not kind))
+    assert type(ops.fastest(model)) is kind
+    assert type(ops.fastest(model.bfloat16())) is Ops
 
 
 def test_presets_are_small_enough_to_ship():
