@@ -4,13 +4,15 @@ send, gives it back by one key, ends the agent by a chord.
 A person also comes through XTest, the agent's own way, when sitting at the other end of VNC. So what is heard is not
 judged by its device but compared with what was sent: every input that the agent sends comes back as exactly one raw
 event, keys among themselves and the mouse's among themselves in the order in which they were sent, before the answer to
-the request that follows them. What comes besides is the person's.
+the request that follows them. What comes besides is the person's. (At the other end of VNC, a key that the agent holds
+at that moment is heard of when the person lets go of it: its second press changes nothing, and the server drops it.)
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Collection
 
 from Xlib import XK, display
 
@@ -51,10 +53,12 @@ class Human(Takeover):
         """This is about to be sent."""
         self._sent.append((time.monotonic(), sent))
 
-    def heed(self, heard: RawInput, *, focused: bool) -> None:
-        """This happened, while the game had the focus or had not."""
+    def heed(self, heard: RawInput, *, focused: bool, held: Collection[int] = ()) -> None:
+        """This happened, while the game had the focus or had not, and the agent held the keys `held`."""
         if self._is_ours(heard):
             return
+        if heard.kind == "key" and not heard.down and heard.code in held:
+            self.taken = self.taken or focused  # let go by somebody else
         if heard.kind == "key":
             self.heed_key(heard.code, down=heard.down, focused=focused)
         elif heard.kind == "button":

@@ -315,7 +315,9 @@ class GuardedInjector:
 
     def _heed_input(self, event: object, focused: bool) -> None:
         if self._human is not None and (heard := rawinput.heard(event)) is not None:
-            self._human.heed(heard, focused=focused)
+            # After a standstill it was the watchdog that let go.
+            mine = () if time.monotonic() - self._beaten > STILL_S else self.held
+            self._human.heed(heard, focused=focused, held=[self._codes[a] for a in mine if a in self._codes])
 
     def _heed_events(self) -> None:
         """Lets go when the focus went elsewhere or the person takes over. The window's end arrives here too."""
