@@ -51,10 +51,11 @@ class Result:
         self.free_s.append(free_s)
         held, elsewhere = stage.held(), stage.elsewhere()
         stage.let_go()
-        self.held += held > 0 or free_s >= LIMIT_S
+        stuck = held > 0 or free_s >= LIMIT_S
+        self.held += stuck
         self.elsewhere += elsewhere
         self.unclear += not clear
-        if held or elsewhere or not clear or free_s >= LIMIT_S:
+        if stuck or elsewhere or not clear:
             self.examples.append(
                 f"try {self.tries}: {held} held at the end, {elsewhere} presses elsewhere, free after "
                 f"{free_s * 1000:.0f} ms; {'clear' if clear else 'not clear'}: {said.strip()[-600:]!r}"
@@ -105,9 +106,8 @@ def _each(
             ended = agent.status()
             agent.wait_for(words)
             said = agent.said()
-            result.note(
-                stage, clear=ended == status and is_clear(said, words), free_s=free_s, said=f"{said} -> {ended}"
-            )
+            clear = ended == status and is_clear(said, words)
+            result.note(stage, clear=clear, free_s=free_s, said=f"{said} (exit status {ended})")
         advance()
     return result
 

@@ -53,13 +53,13 @@ class Human(Takeover):
         """This is about to be sent."""
         self._sent.append((time.monotonic(), sent))
 
-    def heed(self, heard: RawInput, *, focused: bool, held: Collection[int] = ()) -> None:
+    def heed(self, heard: RawInput, *, focused: bool, held: Collection[int]) -> None:
         """This happened, while the game had the focus or had not, and the agent held the keys `held`."""
         if self._is_ours(heard):
             return
-        if heard.kind == "key" and not heard.down and heard.code in held:
-            self.taken = self.taken or focused  # let go by somebody else
         if heard.kind == "key":
+            if not heard.down and heard.code in held:  # let go by somebody else
+                self.taken = self.taken or focused
             self.heed_key(heard.code, down=heard.down, focused=focused)
         elif heard.kind == "button":
             self.heed_button(down=heard.down, focused=focused)

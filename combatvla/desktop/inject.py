@@ -99,8 +99,8 @@ class GuardedInjector:
         self._lock = threading.RLock()  # a signal's handler may call in the middle of a call
         self._beaten = time.monotonic()
         self._watchdog = None
-        self._repeating = watchdog.repeating(self._x, self._codes.values())
         if armed:
+            self._repeating = watchdog.repeating(self._x, self._codes.values())
             self._watchdog = watchdog.start(self._codes.values(), self._buttons.values(), self._x.fileno())
         self._sender = Sender(self._x, self._codes, self._buttons, self._watchdog, self._human)
         self._thread = threading.Thread(target=self._run, name="injector", daemon=True)
@@ -161,12 +161,12 @@ class GuardedInjector:
             released = False
         self._thread.join(5)
         os.close(self._wake_read)
-        if self._watchdog is not None:
-            # Otherwise it tries the release once more, over its own connection.
-            watchdog.stop(self._watchdog, released=released)
         with suppress(*LOST):
-            if self._watchdog is not None and self._watchdog.returncode:  # it was killed
-                watchdog.repeat(self._x, self._repeating, on=True)
+            if self._watchdog is not None:
+                # Otherwise it tries the release once more, over its own connection.
+                watchdog.stop(self._watchdog, released=released)
+                if self._watchdog.returncode:  # it was killed
+                    watchdog.repeat(self._x, self._repeating, on=True)
             self._x.close()
 
     def __enter__(self) -> GuardedInjector:

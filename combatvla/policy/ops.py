@@ -22,7 +22,6 @@ MOST = 100_000_000
 TRIALS, TOKENS = 20, 64
 """`fastest` measures so many passes over so many tokens."""
 
-
 _Weights = tuple[torch.Tensor, torch.Tensor | None]
 """Of a product, and its biases."""
 
@@ -72,28 +71,28 @@ class JoinedOps(Ops):
     one; the patches' normalisation is part of their embedding; and queries and keys have the two numbers that a rotary
     embedding turns beside each other, where it is one complex product (their own product is the same in any order)."""
 
+    @torch.no_grad()
     def __init__(self, model: nn.Module) -> None:
-        tower, text = model.model.visual, model.model.language_model
-        self._patches = _of_bytes(tower.patch_embed.proj.weight.detach())
-        self._weights: dict[nn.Module, _Weights] = {m: _joined(m) for m in model.modules() if isinstance(m, nn.Linear)}
+        tower, text, config = model.model.visual, model.model.language_model, model.config
+        modules = [*tower.modules(), *text.modules()]
+        self._patches = _of_bytes(tower.patch_embed.proj.weight)
+        self._norms = {
+            m: (m.weight, torch.tensor(m.variance_epsilon)) for m in modules if hasattr(m, "variance_epsilon")
+        }
+        self._weights: dict[nn.Module, _Weights] = {m: (m.weight, m.bias) for m in modules if isinstance(m, nn.Linear)}
+        heads, kv_heads = config.text_config.num_attention_heads, config.text_config.num_key_value_heads
+        width = config.text_config.hidden_size // heads
+        for layer in text.layers:
+            attention = layer.self_attn
+            parts = attention.q_proj, attention.k_proj, attention.v_proj
+            self._weights[attention] = _paired(*_joined(*parts), (heads + kv_heads) * width, width)
+            for part in parts:
+                del self._weights[part]
         for block in tower.blocks:
             qkv, width = block.attn.qkv, block.attn.qkv.in_features
-            self._weights[qkv] = _paired(*self._weights[qkv], 2 * width, width // model.config.vision_config.num_heads)
-        config = text.config
-        width = config.hidden_size // config.num_attention_heads
-        rotated = (config.num_attention_heads + config.num_key_value_heads) * width
-        for layer in text.layers:
-            attention, mlp = layer.self_attn, layer.mlp
-            joined = _joined(attention.q_proj, attention.k_proj, attention.v_proj)
-            self._weights[attention] = _paired(*joined, rotated, width)
-            self._weights[mlp] = _joined(mlp.gate_proj, mlp.up_proj)
-        self._norms = {
-            m: (m.weight.detach(), torch.tensor(m.variance_epsilon))
-            for m in model.modules()
-            if hasattr(m, "variance_epsilon")
-        }
-        for block in tower.blocks:
-            self._weights[block.mlp] = _joined(block.mlp.gate_proj, block.mlp.up_proj)
+            self._weights[qkv] = _paired(*self._weights[qkv], 2 * width, width // config.vision_config.num_heads)
+        for layer in (*tower.blocks, *text.layers):
+            self._weights[layer.mlp] = _joined(layer.mlp.gate_proj, layer.mlp.up_proj)
 
     def norm(self, module: nn.Module, x: torch.Tensor) -> torch.Tensor:
         weight, epsilon = self._norms[module]
@@ -132,6 +131,7 @@ class JoinedOps(Ops):
 class PackedOps(JoinedOps):
     """The same with weights packed for oneDNN, but for a single token, where MKL is the faster one everywhere."""
 
+    @torch.no_grad()
     def __init__(self, model: nn.Module) -> None:
         super().__init__(model)
         self._packed = {
@@ -195,10 +195,8 @@ def _alone(x: torch.Tensor) -> bool:
 
 def _joined(*modules: nn.Linear) -> _Weights:
     """Weights and biases of products with the same input, as of one."""
-    if len(modules) == 1:
-        return modules[0].weight.detach(), None if modules[0].bias is None else modules[0].bias.detach()
-    weight = torch.cat([m.weight.detach() for m in modules])
-    return weight, None if modules[0].bias is None else torch.cat([m.bias.detach() for m in modules])
+    weight = torch.cat([m.weight for m in modules])
+    return weight, None if modules[0].bias is None else torch.cat([m.bias for m in modules])
 
 
 def _paired(weight: torch.Tensor, bias: torch.Tensor | None, rotated: int, width: int) -> _Weights:

@@ -470,7 +470,7 @@ def test_keys_repeat_again_after_kill_9(desktop, arena, probe, server, victim, s
             injector._watchdog.kill()
             injector._watchdog.wait()
             assert not repeats()
-    until(lambda: repeats())
+    until(repeats)
 
 
 def test_a_killed_watchdog_stops_the_input(desktop, arena, probe, server):
